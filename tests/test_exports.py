@@ -1,0 +1,81 @@
+"""The public names are a contract: none comes or goes without this list saying so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import sans_io_stream
+from tests.sources import REPO
+
+PUBLIC = [
+    "Annotation",
+    "AuthenticationFailed",
+    "Connected",
+    "Delta",
+    "Disconnected",
+    "ErrorInfo",
+    "Event",
+    "Finish",
+    "FinishReason",
+    "Heartbeat",
+    "LimitExceeded",
+    "Limits",
+    "MediaDelta",
+    "RateLimited",
+    "ReasoningDelta",
+    "Reconnecting",
+    "ReconnectingExhausted",
+    "Record",
+    "RefusalDelta",
+    "ResumePoint",
+    "ResumeTokenError",
+    "Resumed",
+    "SnapshotError",
+    "StreamClosedError",
+    "StreamDecoder",
+    "StreamEnd",
+    "StreamError",
+    "StreamFailed",
+    "StreamInterrupted",
+    "StreamStart",
+    "TextDelta",
+    "ToolCall",
+    "ToolCallDelta",
+    "Transcript",
+    "UnknownDialectError",
+    "Unrecognized",
+    "Usage",
+    "adecode",
+    "decode",
+]
+
+
+def test_the_public_names_are_these() -> None:
+    assert sorted(sans_io_stream.__all__) == PUBLIC
+
+
+def test_the_list_is_sorted() -> None:
+    assert list(sans_io_stream.__all__) == sorted(sans_io_stream.__all__)
+
+
+def test_every_name_is_there() -> None:
+    missing = [name for name in sans_io_stream.__all__ if not hasattr(sans_io_stream, name)]
+    assert not missing
+
+
+def test_a_star_import_brings_exactly_these() -> None:
+    # In an interpreter of its own: a name that only a test's import made available is missing.
+    code = (
+        "from sans_io_stream import *; "
+        "print(*sorted(name for name in dir() if not name.startswith('__')), sep=chr(10))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == PUBLIC, done.stderr
