@@ -1,0 +1,268 @@
+"""OpenAI chat completions, and the whole family that speaks it.
+
+Azure, DeepSeek, Groq, xAI, OpenRouter, Mistral, vLLM, llama.cpp, LM Studio and every server
+nobody has named: the protocol is the chunk (``choices[].delta``), and what differs between
+them is listed in tables, not in branches. The terminal record is ``[DONE]``; its absence is
+no failure where every choice has a finish reason, its presence no success where an error
+came. Sources: the OpenAI API reference, ``chat/completions/streaming``, and the vendors' own.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import msgspec
+
+from ..events import Event, FinishReason, ReasoningDelta, TextDelta
+from ..framing.items import WireRecord
+from ..usage import chat_usage
+from .base import CALL, TEXT, THOUGHT, Choice, Dialect
+from .openai_hot import read_call, read_text, read_thought
+from .tools import chat_calls
+
+__all__ = ["OpenAIChat"]
+
+STRUCTURAL = frozenset(
+    {
+        "id", "object", "created", "model", "choices", "usage", "system_fingerprint",
+        "service_tier", "obfuscation", "provider", "x_groq", "error", "request_id", "nonce",
+    }
+)  # fmt: skip
+"""Fields of a chunk that are read above, or only tell about the chunk itself."""
+
+NAMED = {
+    "prompt_filter_results": "content_filter",
+    "content_filter_results": "content_filter",
+    "content_filter_offsets": "content_filter",
+    "citations": "citation",
+    "search_results": "citation",
+    "annotations": "citation",
+    "logprobs": "logprobs",
+    "timings": "timings",
+    "moderation": "moderation",
+    "reasoning_details": "reasoning_details",
+}
+"""Fields beside the deltas that have a name of their own as annotations."""
+
+CHOICE_STRUCTURAL = frozenset(
+    {"index", "delta", "message", "finish_reason", "native_finish_reason", "text"}
+)
+DELTA_STRUCTURAL = frozenset(
+    {
+        "role", "content", "reasoning_content", "reasoning", "refusal", "tool_calls",
+        "function_call", "index", "images", "audio",
+    }
+)  # fmt: skip
+
+
+class OpenAIChat(Dialect):
+    """One chat completion."""
+
+    name: ClassVar[str] = "openai-chat"
+    events_per_delta: ClassVar[int] = 1
+    reasons: ClassVar[dict[str, FinishReason]] = {
+        "stop": "stop",
+        "eos": "stop",
+        "eos_token": "stop",
+        "stop_sequence": "stop",
+        "length": "length",
+        "max_tokens": "length",
+        "model_length": "length",
+        "model_context_window_exceeded": "length",
+        "tool_calls": "tool_calls",
+        "tool_use": "tool_calls",
+        "function_call": "tool_calls",
+        "content_filter": "content_filter",
+        "sensitive": "content_filter",
+        "error": "error",
+        "network_error": "error",
+        "insufficient_system_resource": "error",
+        "refusal": "refusal",
+    }
+
+    def said_all(self, truncated: bool) -> bool:
+        """Every choice has a finish reason, or ``[DONE]`` came; a cut transport takes nothing
+        back."""
+        return self.ended or self.all_finished()
+
+    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+        begin = len(events)
+        odd: bytes | None = None
+        try:
+            if self.hot == TEXT:
+                for odd in rest:
+                    events.append(TextDelta(read_text(odd).choices[0].delta.content))
+            elif self.hot == THOUGHT:
+                for odd in rest:
+                    delta = read_thought(odd).choices[0].delta
+                    events.append(ReasoningDelta(delta.reasoning_content))
+            else:
+                for odd in rest:
+                    self.run_call(odd, events)
+            odd = None
+        except msgspec.MsgspecError:
+            pass
+        hits = len(events) - begin
+        self.position += hits
+        return None if odd is None else self.missed(hits, odd)
+
+    def run_call(self, payload: bytes, events: list[Event]) -> None:
+        """One fragment of the arguments of the only open call. Raises if it is not that."""
+        piece = read_call(payload).choices[0].delta.tool_calls[0]
+        if len(self.calls) != 1 or piece.index != self.calls[0].key:
+            raise msgspec.ValidationError("a fragment of another call")
+        self.add_arguments(self.calls[0], piece.function.arguments, events)
+
+    def arm(self, events: list[Event], begin: int) -> None:
+        if self.response_id and self.model:
+            super().arm(events, begin)
+
+    def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
+        failed = self.read_error(data)
+        if not isinstance(data, dict):
+            if not failed:
+                self.unrecognized(record, "not a chunk: no JSON object", events)
+            return
+        choices = data.get("choices")
+        if not isinstance(choices, list):
+            choices = ()
+            if not failed and not self.belongs(data):
+                self.unrecognized(record, "not a chunk: no choices", events)
+                return
+        if not failed or choices:
+            self.start(data.get("id"), data.get("model"), events)
+        for entry in choices:
+            if isinstance(entry, dict):
+                self.read_choice(entry, events)
+        self.read_usage(data, record, events)
+        for field, value in data.items():
+            if field not in STRUCTURAL and value is not None and value != []:
+                self.beside(field, value, events, 0)
+
+    def belongs(self, data: dict[str, Any]) -> bool:
+        """Whether an object without choices is still a chunk: usage, filters, moderation."""
+        return (
+            str(data.get("object", "")).startswith("chat.completion")
+            or isinstance(data.get("usage"), dict)
+            or any(field in NAMED for field in data)
+        )
+
+    def read_choice(self, entry: dict[str, Any], events: list[Event]) -> None:
+        number, choice = self.choice(entry.get("index"))
+        delta = entry.get("delta")
+        if not isinstance(delta, dict):
+            # A server that answers whole sends a message where a delta belongs.
+            delta = entry.get("message")
+        if isinstance(delta, dict):
+            self.read_delta(delta, number, choice, events)
+        for field, value in entry.items():
+            if field not in CHOICE_STRUCTURAL and value is not None and value != {}:
+                self.beside(field, value, events, number)
+        self.finish(entry.get("finish_reason"), number)
+
+    def read_delta(
+        self, delta: dict[str, Any], number: int, choice: Choice, events: list[Event]
+    ) -> None:
+        thinking = delta.get("reasoning_content")
+        self.content(thinking or delta.get("reasoning"), events, number, thinking=True)
+        self.content(delta.get("content"), events, number)
+        self.text(delta.get("refusal"), events, number, "refusal")
+        calls = delta.get("tool_calls")
+        if isinstance(calls, list):
+            chat_calls(self, calls, number, events)
+        legacy = delta.get("function_call")
+        if isinstance(legacy, dict):
+            chat_calls(self, [{"index": 0, "function": legacy}], number, events)
+        images = delta.get("images")
+        for image in images if isinstance(images, list) else ():
+            self.part(image, events, number)
+        audio = delta.get("audio")
+        if isinstance(audio, dict):
+            self.audio(audio, events, number)
+        for field, value in delta.items():
+            if field not in DELTA_STRUCTURAL and value is not None and value not in ("", [], {}):
+                # A delta's field is a piece: equal ones are told each time.
+                kind = NAMED.get(field)
+                if kind is None:
+                    self.annotate("extra", {field: value}, events, number)
+                else:
+                    self.annotate(kind, value, events, number)
+
+    def content(
+        self, content: Any, events: list[Event], choice: int, thinking: bool = False
+    ) -> None:
+        """Content is a string, or a list of typed parts (Mistral)."""
+        if isinstance(content, list):
+            for part in content:
+                self.part(part, events, choice, thinking)
+        elif isinstance(content, dict):
+            self.part(content, events, choice, thinking)
+        else:
+            self.text(content, events, choice, "reasoning" if thinking else "text")
+
+    def part(self, part: Any, events: list[Event], choice: int, thinking: bool = False) -> None:
+        """One typed part of a content list."""
+        if isinstance(part, str):
+            self.text(part, events, choice, "reasoning" if thinking else "text")
+        elif not isinstance(part, dict):
+            self.annotate("extra", part, events, choice)
+        elif isinstance(part.get("thinking"), list | str):
+            self.content(part["thinking"], events, choice, thinking=True)
+        elif isinstance(part.get("text"), str):
+            self.text(part["text"], events, choice, "reasoning" if thinking else "text")
+        else:
+            image = part.get("image_url")
+            url = image.get("url") if isinstance(image, dict) else image
+            if not self.data_url(url, events, choice):
+                self.annotate(str(part.get("type", "extra")), part, events, choice)
+
+    def data_url(self, url: Any, events: list[Event], choice: int) -> bool:
+        """Media inside a ``data:`` URL (RFC 2397); False for anything else."""
+        if not isinstance(url, str) or not url.startswith("data:"):
+            return False
+        head, comma, body = url[5:].partition(",")
+        if not comma or not head.endswith(";base64"):
+            return False
+        return self.base64_media(head.removesuffix(";base64") or None, body, events, choice)
+
+    def audio(self, audio: dict[str, Any], events: list[Event], choice: int) -> None:
+        """Generated speech; its transcript is an annotation, as it is no part of the text."""
+        data = audio.get("data")
+        if isinstance(data, str) and data and not self.base64_media(None, data, events, choice):
+            self.annotate("audio", {"data": data}, events, choice)
+        rest = {k: v for k, v in audio.items() if k != "data" and v is not None}
+        if rest:
+            self.annotate("audio", rest, events, choice)
+
+    def base64_media(
+        self, mime_type: str | None, data: str, events: list[Event], choice: int
+    ) -> bool:
+        try:
+            self.media(mime_type, base64.b64decode(data, validate=True), events, choice)
+        except (binascii.Error, ValueError):
+            return False
+        return True
+
+    def read_usage(self, data: dict[str, Any], record: WireRecord, events: list[Event]) -> None:
+        usage, path = data.get("usage"), "usage"
+        groq = data.get("x_groq")
+        if isinstance(groq, dict):
+            # Groq says the same counts twice in its last chunk, or only here.
+            if not isinstance(usage, dict):
+                usage, path = groq.get("usage"), "x_groq.usage"
+            if groq.get("error"):
+                self.read_error({"error": groq["error"]})
+        if isinstance(usage, dict):
+            self.count_tokens(chat_usage(usage, record.data, path), events)
+
+    def beside(self, field: str, value: Any, events: list[Event], choice: int) -> None:
+        """A field beside the deltas: a named annotation, or an extra."""
+        kind = NAMED.get(field)
+        if kind is None:
+            self.extra(field, value, events, choice)
+        else:
+            self.annotate(kind, value, events, choice)
+

@@ -1,0 +1,109 @@
+"""Which tool call a fragment of the chat family belongs to.
+
+By the protocol it is the ``index``. Servers repeat, omit or share it, and the id and the
+name too, so the rules are:
+
+- a fragment with an index belongs to the open call of that index, one without to the open
+  call of its id, and without either to the last call of its choice;
+- it begins a call of its own if no call is open there; or if it has a name, and either an
+  id other than that call's, or another name, or the call's arguments are whole already
+  (calls to one function, sent whole under one index).
+
+A fragment without a name never begins a call beside an open one: there are servers that
+make a new id for every fragment.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ..events import Event
+    from .base import Call, Dialect
+
+__all__ = ["chat_calls"]
+
+
+def chat_calls(dialect: Dialect, entries: list[Any], choice: int, events: list[Event]) -> None:
+    """Read the ``tool_calls`` of one delta."""
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        function = entry.get("function")
+        if not isinstance(function, dict):
+            # Custom tools have free text where functions have arguments.
+            function = entry.get("custom")
+        if not isinstance(function, dict):
+            function = {}
+        index = entry.get("index")
+        key = index if isinstance(index, int | str) and not isinstance(index, bool) else None
+        id_ = word(entry.get("id"))
+        name = word(function.get("name")) or word(entry.get("name"))
+        arguments = argument_text(function.get("arguments", function.get("input")))
+        call = open_call_for(dialect, choice, key, id_)
+        if call is None or begins_anew(call, id_, name):
+            dialect.open_call(
+                events, key=key, id=id_, name=name, choice=choice, arguments=arguments
+            )
+        else:
+            news = (call.id is None and id_ is not None) or (call.name is None and bool(name))
+            call.id = call.id or id_
+            call.name = call.name or name
+            dialect.add_arguments(call, arguments, events, always=news)
+
+
+def open_call_for(
+    dialect: Dialect, choice: int, key: str | int | None, id_: str | None
+) -> Call | None:
+    """The open call to which a fragment may belong: the last one that fits."""
+    for call in reversed(dialect.calls):
+        if call.choice == choice and (
+            call.key == key
+            if key is not None
+            else id_ is None or call.id == id_ or call.id is None
+        ):
+            return call
+    if key is None and id_ is not None:
+        return None
+    if key is not None:
+        # Opened without an index, continued with one.
+        for call in reversed(dialect.calls):
+            if call.choice == choice and call.key is None and id_ is not None and call.id == id_:
+                return call
+    return None
+
+
+def begins_anew(call: Call, id_: str | None, name: str | None) -> bool:
+    """Whether a fragment that could go on ``call`` begins a call of its own."""
+    if not name or call.name is None:
+        return False
+    if id_ is not None and call.id is not None:
+        return id_ != call.id
+    return name != call.name or whole_object(call)
+
+
+def whole_object(call: Call) -> bool:
+    """Whether the arguments so far are one whole JSON object."""
+    if not call.pieces or not call.pieces[-1].rstrip().endswith("}"):
+        return False
+    try:
+        msgspec.json.decode(call.arguments)
+    except msgspec.DecodeError:
+        return False
+    return True
+
+
+def word(value: Any) -> str | None:
+    """``value`` if it is a non-empty string."""
+    return value if isinstance(value, str) and value else None
+
+
+def argument_text(value: Any) -> str:
+    """Arguments as JSON text: they are a string, or (against the protocol) an object."""
+    if isinstance(value, str):
+        return value
+    if value is None:
+        return ""
+    return msgspec.json.encode(value).decode()

@@ -1,0 +1,97 @@
+"""What a framing hands on: items, each the smallest whole thing on the wire.
+
+A framing returns a list of items from ``feed(data)`` and ``end()``. A bare ``bytes`` in
+that list is the data of a record that looks just like the ones before it (same type, no
+id of its own): the shortcut that makes a plain delta cheap. Everything else is one of the
+classes below. A framing knows no provider.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from ..errors import ErrorInfo
+
+__all__ = ["Blank", "Broken", "Comment", "Framing", "Item", "Stray", "Unfinished", "WireRecord"]
+
+
+class WireRecord(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
+    """One whole record: ``type`` "" where the wire names none, ``id`` only if its own.
+
+    ``headers`` are those of a binary frame.
+    """
+
+    data: bytes
+    type: str = ""
+    id: str | None = None
+    headers: dict[str, bool | int | str | bytes] | None = None
+
+
+class Comment(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
+    """A comment line of an event stream, without its colon."""
+
+    text: str
+
+
+class Blank(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
+    """A block of an event stream without data: never dispatched, but its id is kept."""
+
+    type: str = ""
+    id: str | None = None
+
+
+class Stray(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
+    """Bytes that the framing's grammar ignores (an unknown field), reported lest they be lost.
+
+    ``whole`` says that they are one whole JSON document that stood between the records.
+    """
+
+    data: bytes
+    whole: bool = False
+
+
+class Unfinished(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
+    """The record that the end of input cut off, or that lacks only its terminator.
+
+    ``closed`` says that the framing itself marks the end of a value, so that a whole JSON
+    value needs no terminator even if the transport was cut.
+    """
+
+    record: WireRecord
+    closed: bool = False
+
+
+class Broken(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
+    """The framing cannot go on. Nothing follows it."""
+
+    error: ErrorInfo
+
+
+Item = bytes | WireRecord | Comment | Blank | Stray | Unfinished | Broken
+
+
+class Framing(Protocol):
+    """Bytes → items, incremental and linear in the bytes for every chunking.
+
+    An implementation is a ``msgspec.Struct`` whose fields are its whole state, so that a
+    snapshot is its encoding.
+    """
+
+    mixed: bool
+    """What ``feed`` returned last holds other items than bare ``bytes``."""
+    closed: bool
+    """Nothing in the bytes so far says that more must come."""
+    plain_type: str
+    """The type of the bare ``bytes`` items in what ``feed`` returned last."""
+    shortcuts: bool
+    """False turns every shortcut for speed off. The items stay the same but for bare ones."""
+
+    def feed(self, data: bytes) -> list[Item]:
+        """The items that ``data`` completes."""
+        ...
+
+    def end(self) -> list[Item]:
+        """The items that the end of input completes. Nothing may be fed afterwards."""
+        ...

@@ -1,0 +1,76 @@
+"""Resume points: what a cursor is, and the token that carries one to another process.
+
+A token is O(1) in the length of the stream, and holds no URL, host, header, credential or
+delivered text. It is plain data (base64url of JSON), checked before use, never evaluated.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from typing import Literal
+
+import msgspec
+
+from .errors import ResumeTokenError
+
+__all__ = ["Cursor", "CursorKind", "ResumeOrigin", "ResumeToken", "decode_token", "encode_token"]
+
+Cursor = int | str
+CursorKind = Literal["sequence", "event_id", "sse_id", "byte_offset", "log_offset"]
+
+TOKEN_VERSION = 1
+TOKEN_MAX_BYTES = 4096
+
+
+class ResumeOrigin(msgspec.Struct, frozen=True, gc=False):
+    """What the resume points of one stretch of a stream have in common.
+
+    ``base`` is the last cursor at which no tool call was open, None for the start: a new
+    process, which has no half-read calls, asks from there.
+    """
+
+    dialect: str
+    kind: CursorKind
+    response_id: str | None = None
+    base: Cursor | None = None
+
+
+class ResumeToken(msgspec.Struct, frozen=True, gc=False):
+    """A decoded token: ``seen`` is the cursor itself, ``position`` the events before it."""
+
+    version: int
+    origin: ResumeOrigin
+    seen: Cursor
+    position: int
+    ended: bool = False
+
+
+_DECODER = msgspec.json.Decoder(ResumeToken)
+
+
+def encode_token(origin: ResumeOrigin, cursor: Cursor, position: int, ended: bool) -> str:
+    """The token of one resume point, as URL-safe ASCII."""
+    token = ResumeToken(TOKEN_VERSION, origin, cursor, position, ended)
+    return base64.urlsafe_b64encode(msgspec.json.encode(token)).rstrip(b"=").decode()
+
+
+def decode_token(text: str, dialect: str | None = None) -> ResumeToken:
+    """Read a token. Raises ``ResumeTokenError`` if it is damaged, too long, of another
+    version, or (with ``dialect``) of another dialect."""
+    if len(text) > TOKEN_MAX_BYTES:
+        raise ResumeTokenError(f"resume token of {len(text)} characters is too long to be one")
+    try:
+        token = _DECODER.decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", True))
+    except (binascii.Error, ValueError) as error:
+        raise ResumeTokenError(f"resume token is damaged: {error}") from None
+    if token.version != TOKEN_VERSION:
+        raise ResumeTokenError(
+            f"resume token has version {token.version}, this library reads {TOKEN_VERSION}: "
+            "start the stream anew"
+        )
+    if dialect is not None and token.origin.dialect != dialect:
+        raise ResumeTokenError(
+            f"resume token is for dialect {token.origin.dialect!r}, not {dialect!r}"
+        )
+    return token
