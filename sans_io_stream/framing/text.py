@@ -2,7 +2,8 @@
 
 The pieces, decoded one by one with ``errors="replace"``, give the text that the whole gives
 when decoded so: only a beginning that may still become a character is held back (three
-bytes at most), and invalid bytes go on at once. One leading BOM is dropped.
+bytes at most; Python's decoder, which judges it, counts surrogates in), and other invalid
+bytes go on at once. One leading BOM is dropped.
 """
 
 from __future__ import annotations
