@@ -1,0 +1,197 @@
+"""Which framing a body has: the rules as tables, at every cut."""
+
+from __future__ import annotations
+
+import time
+from itertools import pairwise
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sans_io_stream.framing import FRAMINGS
+from sans_io_stream.framing.sniff import WINDOW, Sniffer
+from sans_io_stream.policy import Limits
+
+BOM = b"\xef\xbb\xbf"
+SSE = "text/event-stream"
+LINES = "application/x-ndjson"
+JSON = "application/json"
+FRAMES = "application/vnd.amazon.eventstream"
+SILENT = (None, "", "**REDACTED**", "text/plain", "text/html", "application/octet-stream", ";", "/")
+TYPES = (*SILENT, SSE, LINES, JSON, FRAMES, "application/json-seq", "application/jsonl")
+
+
+def settle(reads: list[bytes], content_type: str | None) -> tuple[str, int]:
+    """The framing and the number of bytes that settled it; all of them where the end did."""
+    sniffer = Sniffer(content_type=content_type)
+    fed = 0
+    for read in reads:
+        sniffer = msgspec.msgpack.decode(msgspec.msgpack.encode(sniffer), type=Sniffer)
+        fed += len(read)
+        if sniffer.feed(read) is not None:
+            break
+    name = sniffer.end()
+    assert sniffer.feed(b"") == sniffer.end() == name
+    assert sniffer.head() == b"".join(reads)[:fed]
+    return name, fed
+
+
+def single(data: bytes) -> list[bytes]:
+    return [data[i : i + 1] for i in range(len(data))]
+
+
+# first bytes: under no type, event streams, JSON lines, JSON, binary frames
+RULES: dict[bytes, tuple[str, ...]] = {
+    b"": ("text", "sse", "jsonl", "jsonl", "eventstream"),
+    b" \n": ("text", "sse", "jsonl", "jsonl", "eventstream"),
+    b"data: {}\n\n": ("sse",) * 5,
+    b"data:": ("sse",) * 5,
+    b"event\r": ("sse",) * 5,
+    b"id\n": ("sse",) * 5,
+    b"retry: 5\n": ("sse",) * 5,
+    b": ping\n\n": ("sse",) * 5,
+    BOM + b"\r\n\ndata: x": ("sse",) * 5,
+    b"data": ("text", "sse", "jsonl", "jsonl", "text"),
+    b"database": ("text", "sse", "jsonl", "jsonl", "text"),
+    b"Data: x\n": ("text", "sse", "jsonl", "jsonl", "text"),
+    b"Hello": ("text", "sse", "jsonl", "jsonl", "text"),
+    b"<html>": ("text", "sse", "jsonl", "jsonl", "text"),
+    b"\xc3\xa9t\xc3\xa9": ("text", "sse", "jsonl", "jsonl", "text"),
+    b'{"a":1}\n': ("jsonl",) * 5,
+    b'{"a":1}\r\n{"b"': ("jsonl",) * 5,
+    BOM + b' \n {"a":"}\\""} \n': ("jsonl",) * 5,
+    b'{"a":1}': ("jsonl",) * 5,
+    b'{"a":1': ("json-array",) * 5,
+    b'{\n "a":1}\n': ("json-array",) * 5,
+    b'{"a":1},\n': ("json-array",) * 5,
+    b'{"a":1}{"b":2}\n': ("json-array",) * 5,
+    b'[{"a":1}\n,': ("json-array",) * 5,
+    b"[1,2]\n": ("json-array", "json-array", "jsonl", "json-array", "json-array"),
+    b"[1,2]": ("json-array",) * 5,
+    b"[1,2] 3\n": ("json-array",) * 5,
+    b'\x1e{"a":1}\n': ("json-seq", "json-seq", "json-seq", "json-seq", "eventstream"),
+    b"\x00\x00\x00\x10": ("eventstream",) * 5,
+    b"\x01\x00\x00\x10": ("text", "sse", "jsonl", "jsonl", "eventstream"),
+    b"\n\x00": ("text", "sse", "jsonl", "jsonl", "eventstream"),
+}
+
+
+@pytest.mark.parametrize(("body", "names"), RULES.items())
+def test_rules(body: bytes, names: tuple[str, ...]) -> None:
+    for content_type, name in zip((None, SSE, LINES, JSON, FRAMES), names, strict=True):
+        expected = settle(single(body), content_type)
+        assert expected[0] == name, content_type
+        assert settle([body], content_type)[0] == name
+        for cut in range(len(body)):
+            assert settle([body[:cut], body[cut:]], content_type)[0] == name
+    for silent in SILENT:
+        assert settle([body], silent)[0] == names[0]
+
+
+@pytest.mark.parametrize(
+    ("content_type", "like"),
+    [
+        ("Text/Event-Stream; charset=utf-8", SSE),
+        ("text/event-stream, text/event-stream", SSE),
+        (" text/event-stream ", SSE),
+        ("application/jsonl", LINES),
+        ("application/x-jsonlines", LINES),
+        ("application/stream+json", LINES),
+        ("application/json-seq", LINES),
+        ("application/geo+json-seq", LINES),
+        ("application/JSON;charset=UTF-8", JSON),
+        ("application/problem+json", JSON),
+        ("application/vnd.amazon.eventstream; x=y", FRAMES),
+        ("application/event-stream", None),
+    ],
+)
+def test_content_types(content_type: str, like: str | None) -> None:
+    for body in RULES:
+        assert settle([body], content_type) == settle([body], like)
+
+
+PIECES = st.sampled_from(
+    [b"{", b"}", b"[", b"]", b'"', b"\\", b"\n", b" ", b"data", b":", b"\x1e", b"\x00", b"a", BOM]
+)
+
+
+@given(
+    st.lists(PIECES, max_size=12).map(b"".join),
+    st.lists(st.integers(0, 40), max_size=5),
+    st.sampled_from(TYPES),
+)
+def test_a_function_of_the_bytes(body: bytes, cuts: list[int], content_type: str | None) -> None:
+    name, fed = settle(single(body), content_type)
+    assert settle([body], content_type)[0] == name
+    points = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
+    reads = [body[start:stop] for start, stop in pairwise(points)]
+    assert settle(reads, content_type)[0] == name
+    # What settles it does so whatever follows.
+    if Sniffer(content_type=content_type).feed(body[:fed]) is not None:
+        assert settle([body[:fed] + b'"}]\n{'], content_type)[0] == name
+
+
+@pytest.mark.parametrize("content_type", TYPES)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b" " * (WINDOW + 10) + b"{}\n",
+        b" " * (WINDOW - 2) + b"data: x\n",
+        b'{"a":"' + b"x" * WINDOW + b'"}\n',
+        b"{}" + b" " * WINDOW + b"\n",
+        b"[" * (WINDOW + 10),
+        b"{" + b'"\\' * WINDOW,
+    ],
+)
+def test_settles_in_its_window(body: bytes, content_type: str | None) -> None:
+    name, fed = settle([body[:1000], *single(body[1000:2000]), body[2000:]], content_type)
+    assert settle([body], content_type)[0] == name
+    reads = [body[i : i + 37] for i in range(0, len(body), 37)]
+    assert settle([*single(body[:100]), body[100:]], content_type)[0] == name
+    found, fed = settle(reads, content_type)
+    assert found == name
+    assert fed <= WINDOW + 37
+
+
+def test_time_is_linear() -> None:
+    def seconds(size: int) -> float:
+        body = b'{"a":"' + b"x\\n" * (size // 3)
+        start = time.process_time()
+        sniffer = Sniffer()
+        for read in single(body):
+            sniffer.feed(read)
+        return time.process_time() - start
+
+    once = min(seconds(WINDOW // 5) for _ in range(3))
+    assert min(seconds(4 * WINDOW // 5) for _ in range(3)) < 10 * once + 0.02
+
+
+def test_every_name_is_a_framing() -> None:
+    names = {name for row in RULES.values() for name in row}
+    assert names == set(FRAMINGS)
+    for framing in FRAMINGS.values():
+        made = framing(limits=Limits())
+        assert made.plain_type == ""
+        assert made.shortcuts
+        assert made.feed(b"") == made.end() == []
+
+
+class Meta(msgspec.Struct):
+    """What is known about a recorded body."""
+
+    content_type: str | None
+    dialect: str
+
+
+def test_recorded_bodies_need_no_content_type(shared: Path) -> None:
+    for path in (shared / "captures").glob("*/meta.json"):
+        meta = msgspec.json.decode(path.read_bytes(), type=Meta)
+        body = path.with_name("body.bin").read_bytes()
+        named, _ = settle([body], meta.content_type)
+        for content_type in (None, SSE, "text/plain", JSON, FRAMES):
+            assert settle([body], content_type)[0] == named, path.parent.name
+        if (meta.content_type or "").startswith(SSE):
+            assert named == "sse"
