@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthenticationFailed",
+    "CaptureError",
     "ErrorInfo",
     "ErrorKind",
     "LimitExceeded",
@@ -140,6 +141,10 @@ class ResumeTokenError(StreamError, ValueError):
 
 class SnapshotError(StreamError, ValueError):
     """A snapshot that is damaged or of another version."""
+
+
+class CaptureError(StreamError, ValueError):
+    """A file that is no capture, a damaged one, or one of a newer version."""
 
 
 class StreamClosedError(StreamError, RuntimeError):
