@@ -174,7 +174,6 @@ def test_every_name_is_a_framing() -> None:
     assert names == set(FRAMINGS)
     for framing in FRAMINGS.values():
         made = framing(limits=Limits())
-        assert made.plain_type == ""
         assert made.shortcuts
         assert made.feed(b"") == made.end() == []
 
