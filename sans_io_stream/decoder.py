@@ -12,6 +12,8 @@ a document, whatever it says: it is collected, and told at its end.
 from __future__ import annotations
 
 
+from typing import TypedDict
+
 from .dialects.base import Dialect, LimitReached
 from .dialects.detection import detect, is_heartbeat, tells_error
 from .dialects.failure import error_document
@@ -28,16 +30,36 @@ from .events import (
     Unrecognized,
 )
 from .framing import FRAMINGS, AnyFraming
+from .framing.sse import SSE
 from .framing.items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
 from .framing.sniff import Sniffer
-from .policy import Limits
+from .policy import DEFAULT_LIMITS, Limits
+from .snapshot import (
+    DecoderState,
+    dump,
+    dump_dialect,
+    dump_framing,
+    load,
+    load_dialect,
+    load_framing,
+)
 
-__all__ = ["StreamDecoder"]
+__all__ = ["DecoderOptions", "StreamDecoder"]
 
 NO_CONTENT = 204
 HELD_RECORDS = 8
 HELD_BYTES = 64 * 1024
 BytesLike = bytes | bytearray | memoryview
+
+
+class DecoderOptions(TypedDict, total=False):
+    """The keyword options of ``StreamDecoder``, for those who hand them on."""
+
+    content_type: str | None
+    status: int
+    limits: Limits | None
+    raw: bool
+    terminator: str | None
 
 
 class StreamDecoder:
@@ -79,7 +101,7 @@ class StreamDecoder:
         raw: bool = False,
         terminator: str | None = None,
     ) -> None:
-        self._limits = limits if limits is not None else Limits()
+        self._limits = limits if limits is not None else DEFAULT_LIMITS
         self._status = status
         self._raw = raw
         self._terminator = terminator
@@ -115,7 +137,16 @@ class StreamDecoder:
         if framing is None or dialect is None or self._ended or self._input_ended:
             self._receive_first(data, events)
         else:
-            self._read(framing, dialect, framing.feed(data), events)
+            items = framing.feed(data)
+            if framing.mixed or self._raw:
+                self._read(framing, dialect, items, events)
+            elif items:
+                try:
+                    dialect.plain(items, framing.form, events)  # type: ignore[arg-type]
+                except LimitReached as limit:
+                    self._end("failed", ErrorInfo("limit", str(limit)), events)
+                if dialect.cursor is not None and events:
+                    self._note_point(events)
         return events
 
     def receive_eof(
@@ -166,6 +197,60 @@ class StreamDecoder:
         retry = getattr(self._framing, "retry", None)
         return None if retry is None else retry / 1000
 
+    # ---- snapshots
+
+    def snapshot(self) -> bytes:
+        """All state as plain data, between any two calls; the decoder goes on unchanged.
+
+        Its size is that of the unfinished record, the open tool calls, and a constant.
+        """
+        framing, dialect = self._framing, self._dialect
+        return dump(
+            DecoderState(
+                limits=self._limits,
+                status=self._status,
+                raw=self._raw,
+                terminator=self._terminator,
+                shortcuts=self._shortcuts,
+                input_ended=self._input_ended,
+                ended=self._ended,
+                sniffer=self._sniffer,
+                framing=None if framing is None else dump_framing(framing),
+                dialect=None if dialect is None else dump_dialect(dialect),
+                held=self._held,
+                held_records=self._held_records,
+                held_bytes=self._held_bytes,
+                document=None if self._document is None else bytes(self._document),
+                point=self._point,
+            )
+        )
+
+    @classmethod
+    def restore(cls, blob: bytes) -> StreamDecoder:
+        """The decoder that ``snapshot`` saw, in this process or another.
+
+        Raises ``SnapshotError`` if ``blob`` is damaged or of another version.
+        """
+        state = load(blob)
+        decoder = cls(
+            status=state.status,
+            limits=state.limits,
+            raw=state.raw,
+            terminator=state.terminator,
+        )
+        decoder._shortcuts = state.shortcuts
+        decoder._input_ended = state.input_ended
+        decoder._ended = state.ended
+        decoder._sniffer = state.sniffer
+        decoder._framing = None if state.framing is None else load_framing(state.framing)
+        decoder._dialect = None if state.dialect is None else load_dialect(state.dialect)
+        decoder._held = state.held
+        decoder._held_records = state.held_records
+        decoder._held_bytes = state.held_bytes
+        decoder._document = None if state.document is None else bytearray(state.document)
+        decoder._point = state.point
+        return decoder
+
     # ---- sniffing and detecting
 
     def _receive_first(self, data: bytes, events: list[Event]) -> None:
@@ -204,8 +289,11 @@ class StreamDecoder:
             self._read(framing, self._dialect, items, events)
 
     def _frame(self, name: str) -> AnyFraming:
-        self._framing = FRAMINGS[name](limits=self._limits, shortcuts=self._shortcuts)
-        return self._framing
+        framing = FRAMINGS[name](limits=self._limits, shortcuts=self._shortcuts)
+        self._framing = framing
+        if self._dialect is not None and isinstance(framing, SSE):
+            framing.lead_end = self._dialect.lead_end
+        return framing
 
     def _new_dialect(self, name: str) -> Dialect:
         dialect = dialect_class(name)(limits=self._limits, shortcuts=self._shortcuts)
@@ -221,7 +309,7 @@ class StreamDecoder:
                 events.append(Heartbeat(item.text))
                 continue
             if type(item) is bytes:
-                item = WireRecord(item, framing.plain_type)
+                item = framing.form.whole(item)
             if type(item) is WireRecord and is_heartbeat(item):
                 events.append(Heartbeat(item.data.decode("utf-8", "replace").strip()))
                 continue
@@ -238,7 +326,7 @@ class StreamDecoder:
             if name is not None or full or type(item) is Broken:
                 self._settle(framing, name or "records", events)
                 rest = [
-                    WireRecord(i, framing.plain_type) if type(i) is bytes else i
+                    framing.form.whole(i) if type(i) is bytes else i
                     for i in items[number + 1 :]
                 ]
                 if self._dialect is not None and not self._ended:
@@ -255,17 +343,23 @@ class StreamDecoder:
     def _read(
         self, framing: AnyFraming, dialect: Dialect, items: list[Item], events: list[Event]
     ) -> None:
+        run: list[bytes] = []
         try:
-            if framing.mixed or self._raw:
-                for item in items:
-                    self._read_item(framing, dialect, item, events)
-                    if self._ended:
-                        return
-            else:
-                dialect.plain(items, framing.plain_type, events)  # type: ignore[arg-type]
+            for item in items:
+                if type(item) is bytes and not self._raw:
+                    run.append(item)
+                    continue
+                if run:
+                    dialect.plain(run, framing.form, events)
+                    run = []
+                self._read_item(framing, dialect, item, events)
+                if self._ended:
+                    break
+            if run:
+                dialect.plain(run, framing.form, events)
         except LimitReached as limit:
             self._end("failed", ErrorInfo("limit", str(limit)), events)
-        if events and dialect.has_points:
+        if events and dialect.cursor is not None:
             self._note_point(events)
 
     def _note_point(self, events: list[Event]) -> None:
@@ -276,10 +370,7 @@ class StreamDecoder:
         self, framing: AnyFraming, dialect: Dialect, item: Item, events: list[Event]
     ) -> None:
         if type(item) is bytes:
-            if self._raw:
-                self._read_record(dialect, WireRecord(item, framing.plain_type), events)
-            else:
-                dialect.plain([item], framing.plain_type, events)
+            self._read_record(dialect, framing.form.whole(item), events)
         elif type(item) is WireRecord:
             self._read_record(dialect, item, events)
         elif type(item) is Comment:

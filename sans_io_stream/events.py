@@ -136,7 +136,9 @@ class Annotation(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="
     choice: int = 0
 
 
-class Usage(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="usage"):
+class Usage(
+    msgspec.Struct, frozen=True, gc=False, omit_defaults=True, tag_field="event", tag="usage"
+):
     """Token counts so far, in the normal form: a snapshot, never an increment.
 
     ``prompt_tokens`` and ``completion_tokens`` are inclusive totals; ``cached_tokens``
@@ -158,7 +160,7 @@ class Usage(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="usage
     cost: float | None = None
     final: bool = False
     generation: int = 0
-    source: msgspec.Raw = msgspec.Raw(b"null")
+    source: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="raw")
     """The JSON value in which the counts stood, undecoded: the record, or a part of it."""
     path: str = ""
     """Where in ``source`` the usage object stands, keys joined with dots; "" for all of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Limits"]
+__all__ = ["DEFAULT_LIMITS", "Limits"]
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -22,7 +22,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """The data of one record, in bytes."""
     line_bytes: int = 64 * MIB
     """One line of an event stream or of JSON lines, in bytes, without its line end."""
-    depth: int = 128
+    depth: int = 200
     """How deep the JSON of one record may nest."""
     choices: int = 128
     """How many alternative answers one stream may hold."""
@@ -41,3 +41,6 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         for name in self.__struct_fields__:
             if getattr(self, name) < 1:
                 raise ValueError(f"Limits.{name} must be at least 1, not {getattr(self, name)}")
+
+
+DEFAULT_LIMITS = Limits()

@@ -26,13 +26,15 @@ TOKEN_MAX_BYTES = 4096
 class ResumeOrigin(msgspec.Struct, frozen=True, gc=False):
     """What the resume points of one stretch of a stream have in common.
 
-    ``base`` is the last cursor at which no tool call was open, None for the start: a new
-    process, which has no half-read calls, asks from there.
+    While a tool call is open the points are ``held``: ``base`` is then the last cursor before
+    it, None for the start. Else each point is its own base, and nothing is said here, so that
+    all of them can share one origin.
     """
 
     dialect: str
     kind: CursorKind
     response_id: str | None = None
+    held: bool = False
     base: Cursor | None = None
 
 
@@ -44,6 +46,12 @@ class ResumeToken(msgspec.Struct, frozen=True, gc=False):
     seen: Cursor
     position: int
     ended: bool = False
+
+    @property
+    def base(self) -> Cursor | None:
+        """The last cursor at which no tool call was open, None for the start: a new process,
+        which has no half-read calls, asks from there."""
+        return self.origin.base if self.origin.held else self.seen
 
 
 _DECODER = msgspec.json.Decoder(ResumeToken)

@@ -31,7 +31,7 @@ from .events import (
     ToolCallDelta,
     Usage,
 )
-from .policy import Limits
+from .policy import DEFAULT_LIMITS, Limits
 from .usage import add_usage
 
 __all__ = ["ChoiceTranscript", "ToolCallTranscript", "Transcript"]
@@ -113,7 +113,7 @@ class Transcript:
     """
 
     def __init__(self, limits: Limits | None = None) -> None:
-        self._limit = (limits or Limits()).transcript_bytes
+        self._limit = (limits or DEFAULT_LIMITS).transcript_bytes
         self._size = 0
         self._usages: dict[int, Usage] = {}
         self._first_generation = 0

@@ -21,11 +21,17 @@ __all__ = [
     "add",
     "add_usage",
     "chat_usage",
+    "cohere_usage",
     "compact_usage",
     "count",
+    "llamacpp_usage",
     "merge_usage",
+    "ollama_usage",
+    "responses_usage",
     "same_counts",
     "source_of",
+    "tgi_usage",
+    "watsonx_usage",
 ]
 
 COUNTS = tuple(
@@ -107,7 +113,7 @@ def source_of(record: bytes, path: str, usage: Any) -> tuple[msgspec.Raw, str]:
         value: Any = msgspec.json.decode(record)
         for key in path.split(".") if path else ():
             value = value[key]
-    except (msgspec.DecodeError, KeyError, TypeError, RecursionError):
+    except (msgspec.DecodeError, ValueError, LookupError, TypeError, RecursionError):
         return msgspec.Raw(msgspec.json.encode(usage)), ""
     return msgspec.Raw(record), path
 
@@ -156,3 +162,108 @@ def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
 def both(first: int | None, second: int | None) -> int | None:
     """Their sum, if both are known."""
     return first + second if first is not None and second is not None else None
+
+
+def ollama_usage(line: dict[str, Any]) -> Usage | None:
+    """The usage of Ollama: the counts and durations of its last line, which has no object for
+    them. A prompt that was cached whole is not counted at all."""
+    raw = {k: v for k, v in line.items() if k.endswith(("_count", "_duration")) and v is not None}
+    if not raw:
+        return None
+    prompt, completion = count(raw, "prompt_eval_count"), count(raw, "eval_count")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=both(prompt, completion),
+        source=msgspec.Raw(msgspec.json.encode(raw)),
+    )
+
+
+def cohere_usage(usage: dict[str, Any]) -> Usage:
+    """The usage of Cohere, v2 and v1: ``tokens`` counts inclusively, ``billed_units`` counts
+    something else (what is charged for) and stays in ``raw``."""
+    tokens = usage.get("tokens")
+    prompt, completion = count(tokens, "input_tokens"), count(tokens, "output_tokens")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=both(prompt, completion),
+        cached_tokens=count(usage, "cached_tokens"),
+        reasoning_tokens=count(tokens, "reasoning_tokens"),
+        source=msgspec.Raw(msgspec.json.encode(usage)),
+    )
+
+
+def watsonx_usage(result: dict[str, Any], old: Usage | None) -> Usage | None:
+    """The usage of a watsonx text generation: the generated count grows from record to record,
+    the input's stands in the first and is 0 in the others."""
+    prompt = count(result, "input_token_count")
+    completion = count(result, "generated_token_count")
+    if prompt is None and completion is None:
+        return None
+    if old is not None:
+        prompt = max(prompt or 0, old.prompt_tokens or 0)
+        completion = max(completion or 0, old.completion_tokens or 0)
+    raw = {"input_token_count": prompt, "generated_token_count": completion}
+    raw = {key: value for key, value in raw.items() if value is not None}
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=both(prompt, completion),
+        source=msgspec.Raw(msgspec.json.encode(raw)),
+    )
+
+
+def responses_usage(usage: dict[str, Any]) -> Usage:
+    """The usage of OpenAI responses: inclusive totals with their parts.
+
+    The usage object is kept alone, since the terminal record holds the whole answer again.
+    """
+    into = usage.get("input_tokens_details")
+    out_of = usage.get("output_tokens_details")
+    prompt = count(usage, "input_tokens", "prompt_tokens")
+    completion = count(usage, "output_tokens", "completion_tokens")
+    total = count(usage, "total_tokens")
+    ticks = count(usage, "cost_in_usd_ticks")
+    cost = usage.get("cost") if ticks is None else ticks / COST_TICKS_PER_DOLLAR
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=total if total is not None else both(prompt, completion),
+        cached_tokens=count(into, "cached_tokens"),
+        cache_write_tokens=count(into, "cache_write_tokens"),
+        reasoning_tokens=count(out_of, "reasoning_tokens"),
+        audio_prompt_tokens=count(into, "audio_tokens"),
+        audio_completion_tokens=count(out_of, "audio_tokens"),
+        cost=float(cost) if type(cost) in (int, float) else None,
+        source=msgspec.Raw(msgspec.json.encode(usage)),
+    )
+
+
+def tgi_usage(details: dict[str, Any]) -> Usage | None:
+    """The counts among the details that end a stream of text-generation-inference."""
+    prompt, completion = count(details, "input_length"), count(details, "generated_tokens")
+    if prompt is None and completion is None:
+        return None
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=both(prompt, completion),
+        source=msgspec.Raw(msgspec.json.encode(details)),
+    )
+
+
+def llamacpp_usage(record: dict[str, Any]) -> Usage | None:
+    """The counts in the last record of llama.cpp's own completions: ``tokens_evaluated`` is
+    the whole prompt, what the cache held of it included."""
+    prompt, completion = count(record, "tokens_evaluated"), count(record, "tokens_predicted")
+    if prompt is None and completion is None:
+        return None
+    names = ("tokens_evaluated", "tokens_predicted", "tokens_cached")
+    raw = {name: record[name] for name in names if record.get(name) is not None}
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=both(prompt, completion),
+        source=msgspec.Raw(msgspec.json.encode(raw)),
+    )

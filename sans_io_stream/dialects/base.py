@@ -38,13 +38,13 @@ from ..events import (
     Unrecognized,
     Usage,
 )
-from ..framing.items import Unfinished, WireRecord
+from ..framing.items import PlainForm, Unfinished, WireRecord
 from ..policy import Limits
 from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
 from .failure import error_in
 from .surrogates import Channel, mend
-from .tolerant import TooDeep, Unreadable, read_json
+from .tolerant import REFUSED, TooDeep, Unreadable, read_json
 
 __all__ = ["Call", "Choice", "Dialect", "LimitReached"]
 
@@ -101,7 +101,8 @@ class Dialect(msgspec.Struct, kw_only=True):
     terminator: ClassVar[bytes] = b"[DONE]"
     takes_text: ClassVar[bool] = False
     """True where a body of plain text is the answer."""
-    has_points: ClassVar[bool] = True
+    lead_end: ClassVar[bytes] = b""
+    """Where the part of a record that stays the same ends; see ``framing.sse``."""
     events_per_delta: ClassVar[int] = 0
     """How many events a plain delta gives (2 with a resume point); 0 for no shortcuts."""
 
@@ -148,16 +149,16 @@ class Dialect(msgspec.Struct, kw_only=True):
 
     # ---- what the decoder calls
 
-    def plain(self, payloads: list[bytes], type: str, events: list[Event]) -> None:
-        """Append the events of records that have no id of their own. Raises ``LimitReached``."""
+    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
+        """Append the events of bare items. Raises ``LimitReached``."""
         rest = iter(payloads)
         while True:
             payload = self.run(rest, events) if self.hot else next(rest, None)
             if payload is None:
                 return
             begin = len(events)
-            self.take(WireRecord(payload, type), events)
-            if self.shortcuts:
+            self.take(form.whole(payload), events)
+            if self.shortcuts and self.events_per_delta:
                 self.arm(events, begin)
 
     def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
@@ -254,13 +255,20 @@ class Dialect(msgspec.Struct, kw_only=True):
             events.append(self.point(cursor))
 
     def point(self, cursor: Cursor) -> ResumePoint:
-        """The resume point at ``cursor``."""
-        if not self.calls and self.base != cursor:
+        """The resume point at ``cursor``. While no tool call is open, all share one origin."""
+        held = bool(self.calls)
+        if not held:
             self.base = cursor
-        kind: CursorKind = self.cursor_kind
+        base = self.base if held else None
         origin = self.origin
-        if origin is None or origin.base != self.base or origin.response_id != self.response_id:
-            origin = self.origin = ResumeOrigin(self.name, kind, self.response_id, self.base)
+        if (
+            origin is None
+            or origin.held != held
+            or origin.base != base
+            or origin.response_id != self.response_id
+        ):
+            kind: CursorKind = self.cursor_kind
+            origin = self.origin = ResumeOrigin(self.name, kind, self.response_id, held, base)
         return ResumePoint(cursor, self.position, origin, self.ended)
 
     def close(self, truncated: bool, events: list[Event]) -> bool:
@@ -490,7 +498,7 @@ def is_json(text: str | bytes) -> bool:
     """Whether ``text`` is one whole JSON value."""
     try:
         msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError):
+    except REFUSED:
         return False
     return True
 

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ErrorInfo, ErrorKind
+from .tolerant import REFUSED
 
 __all__ = ["error_document", "error_in", "error_info"]
 
@@ -98,7 +99,8 @@ def error_in(data: Any) -> ErrorInfo | None:
     if not isinstance(data, dict):
         return None
     inner = data.get("error")
-    marked = "error" in (data.get("type"), data.get("object"), data.get("event_type"))
+    get = data.get
+    marked = get("type") == "error" or get("object") == "error" or get("event_type") == "error"
     if not inner and not marked:
         return None
     request_id = text_or_none(data.get("request_id"))
@@ -150,7 +152,7 @@ def error_document(body: bytes, status: int) -> ErrorInfo:
     """The error of a whole HTTP error document, whatever its form."""
     try:
         data: Any = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except REFUSED:
         data = None
     if isinstance(data, list) and len(data) == 1:
         data = data[0]

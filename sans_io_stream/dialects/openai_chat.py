@@ -17,10 +17,11 @@ from typing import Any, ClassVar
 import msgspec
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
-from ..framing.items import WireRecord
+from ..framing.items import PlainForm, WireRecord
 from ..usage import chat_usage
 from .base import CALL, TEXT, THOUGHT, Choice, Dialect
 from .openai_hot import read_call, read_text, read_thought
+from .tolerant import REFUSED
 from .tools import chat_calls
 
 __all__ = ["OpenAIChat"]
@@ -58,11 +59,17 @@ DELTA_STRUCTURAL = frozenset(
 )  # fmt: skip
 
 
+PLAIN_DELTA = frozenset({"role", "content", "reasoning_content", "reasoning"})
+LEAD = b'{"choices":'
+"""What stands for the lead of a chunk (id, model and so on) that was read before."""
+
+
 class OpenAIChat(Dialect):
     """One chat completion."""
 
     name: ClassVar[str] = "openai-chat"
     events_per_delta: ClassVar[int] = 1
+    lead_end: ClassVar[bytes] = b'"choices":'
     reasons: ClassVar[dict[str, FinishReason]] = {
         "stop": "stop",
         "eos": "stop",
@@ -83,27 +90,44 @@ class OpenAIChat(Dialect):
         "refusal": "refusal",
     }
 
+    opening: bytes = b""
+    """What completes the bare items of this read to JSON."""
+
     def said_all(self, truncated: bool) -> bool:
         """Every choice has a finish reason, or ``[DONE]`` came; a cut transport takes nothing
         back."""
         return self.ended or self.all_finished()
 
+    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
+        opening = self.opening = LEAD if form.lead else b""
+        if self.hot == TEXT and len(payloads) == 1:
+            try:
+                piece = read_text(opening + payloads[0])
+            except REFUSED:
+                pass
+            else:
+                events.append(TextDelta(piece.choices[0].delta.content))
+                self.position += 1
+                return
+        super().plain(payloads, form, events)
+
     def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
         begin = len(events)
+        opening = self.opening
         odd: bytes | None = None
         try:
             if self.hot == TEXT:
                 for odd in rest:
-                    events.append(TextDelta(read_text(odd).choices[0].delta.content))
+                    events.append(TextDelta(read_text(opening + odd).choices[0].delta.content))
             elif self.hot == THOUGHT:
                 for odd in rest:
-                    delta = read_thought(odd).choices[0].delta
+                    delta = read_thought(opening + odd).choices[0].delta
                     events.append(ReasoningDelta(delta.reasoning_content))
             else:
                 for odd in rest:
-                    self.run_call(odd, events)
+                    self.run_call(opening + odd, events)
             odd = None
-        except msgspec.MsgspecError:
+        except REFUSED:
             pass
         hits = len(events) - begin
         self.position += hits
@@ -138,9 +162,10 @@ class OpenAIChat(Dialect):
             if isinstance(entry, dict):
                 self.read_choice(entry, events)
         self.read_usage(data, record, events)
-        for field, value in data.items():
-            if field not in STRUCTURAL and value is not None and value != []:
-                self.beside(field, value, events, 0)
+        if not STRUCTURAL.issuperset(data):
+            for field, value in data.items():
+                if field not in STRUCTURAL and value is not None and value != []:
+                    self.beside(field, value, events, 0)
 
     def belongs(self, data: dict[str, Any]) -> bool:
         """Whether an object without choices is still a chunk: usage, filters, moderation."""
@@ -158,17 +183,25 @@ class OpenAIChat(Dialect):
             delta = entry.get("message")
         if isinstance(delta, dict):
             self.read_delta(delta, number, choice, events)
-        for field, value in entry.items():
-            if field not in CHOICE_STRUCTURAL and value is not None and value != {}:
-                self.beside(field, value, events, number)
-        self.finish(entry.get("finish_reason"), number)
+        if not CHOICE_STRUCTURAL.issuperset(entry):
+            for field, value in entry.items():
+                if field not in CHOICE_STRUCTURAL and value is not None and value != {}:
+                    self.beside(field, value, events, number)
+        reason = entry.get("finish_reason")
+        if reason:
+            self.finish(reason, number)
 
     def read_delta(
         self, delta: dict[str, Any], number: int, choice: Choice, events: list[Event]
     ) -> None:
-        thinking = delta.get("reasoning_content")
-        self.content(thinking or delta.get("reasoning"), events, number, thinking=True)
-        self.content(delta.get("content"), events, number)
+        thinking = delta.get("reasoning_content") or delta.get("reasoning")
+        if thinking:
+            self.content(thinking, events, number, thinking=True)
+        content = delta.get("content")
+        if content:
+            self.content(content, events, number)
+        if PLAIN_DELTA.issuperset(delta):
+            return
         self.text(delta.get("refusal"), events, number, "refusal")
         calls = delta.get("tool_calls")
         if isinstance(calls, list):
@@ -183,7 +216,7 @@ class OpenAIChat(Dialect):
         if isinstance(audio, dict):
             self.audio(audio, events, number)
         for field, value in delta.items():
-            if field not in DELTA_STRUCTURAL and value is not None and value not in ("", [], {}):
+            if field not in DELTA_STRUCTURAL and value not in (None, "", [], {}):
                 # A delta's field is a piece: equal ones are told each time.
                 kind = NAMED.get(field)
                 if kind is None:

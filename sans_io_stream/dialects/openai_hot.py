@@ -83,8 +83,8 @@ class _Choice(_Strict, Generic[D]):
 
 
 class _Chunk(_Strict, Generic[D]):
-    id: str
     choices: tuple[_Choice[D]]
+    id: str = ""
     object: str = ""
     created: float = 0
     model: str = ""

@@ -15,7 +15,10 @@ import msgspec
 
 from ..framing.json_scan import JSONScan
 
-__all__ = ["TooDeep", "Unreadable", "read_json"]
+__all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json"]
+
+REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What a msgspec decoder raises for data that it does not take."""
 
 _DECODE = msgspec.json.Decoder().decode
 
@@ -35,7 +38,7 @@ def read_json(data: bytes, depth: int) -> Any:
         raise TooDeep
     try:
         return _DECODE(data)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         why = str(error)
     except RecursionError:
         why = "nested too deeply for this interpreter's stack"

@@ -18,7 +18,7 @@ import msgspec
 from ..errors import ErrorInfo
 from ..policy import Limits
 from .fragments import Fragments
-from .items import Broken, Item, Unfinished, WireRecord
+from .items import PLAIN, Broken, Item, PlainForm, Unfinished, WireRecord
 
 __all__ = ["EventStream"]
 
@@ -46,7 +46,7 @@ class EventStream(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The framing of AWS event streams. All fields are state."""
 
     limits: Limits
-    plain_type: str = ""
+    form: PlainForm = PLAIN
     shortcuts: bool = True
     mixed: bool = True
     closed: bool = True

@@ -2,19 +2,20 @@
 
 A framing returns a list of items from ``feed(data)`` and ``end()``. A bare ``bytes`` in
 that list is the data of a record that looks just like the ones before it (same type, no
-id of its own): the shortcut that makes a plain delta cheap. Everything else is one of the
+id of its own, the same first bytes, which are left out): the shortcut that makes a plain
+delta cheap. Everything else is one of the
 classes below. A framing knows no provider.
 """
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import msgspec
 
 from ..errors import ErrorInfo
 
-__all__ = ["Blank", "Broken", "Comment", "Framing", "Item", "Stray", "Unfinished", "WireRecord"]
+__all__ = ["PLAIN", "Blank", "Broken", "Comment", "Framing", "Item", "PlainForm", "Stray", "Unfinished", "WireRecord"]
 
 
 class WireRecord(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
@@ -26,7 +27,24 @@ class WireRecord(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=Tr
     data: bytes
     type: str = ""
     id: str | None = None
-    headers: dict[str, bool | int | str | bytes] | None = None
+    headers: dict[str, Any] | None = None
+
+
+class PlainForm(msgspec.Struct, frozen=True, gc=False):
+    """What the bare ``bytes`` items of one ``feed`` have in common.
+
+    Their records have this ``type``, and ``lead`` in front of the bytes.
+    """
+
+    type: str = ""
+    lead: bytes = b""
+
+    def whole(self, item: bytes) -> WireRecord:
+        """The record of which ``item`` is the bare form."""
+        return WireRecord(self.lead + item, self.type)
+
+
+PLAIN = PlainForm()
 
 
 class Comment(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
@@ -83,8 +101,8 @@ class Framing(Protocol):
     """What ``feed`` returned last holds other items than bare ``bytes``."""
     closed: bool
     """Nothing in the bytes so far says that more must come."""
-    plain_type: str
-    """The type of the bare ``bytes`` items in what ``feed`` returned last."""
+    form: PlainForm
+    """Of the bare ``bytes`` items in what ``feed`` returned last."""
     shortcuts: bool
     """False turns every shortcut for speed off. The items stay the same but for bare ones."""
 

@@ -21,7 +21,7 @@ import msgspec
 from ..errors import ErrorInfo
 from ..policy import Limits
 from .fragments import Fragments
-from .items import Broken, Item, Stray, Unfinished, WireRecord
+from .items import PLAIN, Broken, Item, PlainForm, Stray, Unfinished, WireRecord
 from .json_scan import JSONScan, is_whole
 from .text import skip_bom
 
@@ -37,7 +37,7 @@ class JSONSequence(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The framing of JSON text sequences. All fields are state."""
 
     limits: Limits
-    plain_type: str = ""
+    form: PlainForm = PLAIN
     shortcuts: bool = True
     mixed: bool = True
     closed: bool = True

@@ -16,7 +16,7 @@ import msgspec
 from ..errors import ErrorInfo
 from ..policy import Limits
 from .fragments import Fragments
-from .items import Broken, Item, Unfinished, WireRecord
+from .items import PLAIN, Broken, Item, PlainForm, Unfinished, WireRecord
 from .text import skip_bom
 
 __all__ = ["JSONLines"]
@@ -30,7 +30,7 @@ class JSONLines(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The framing of JSON Lines. All fields are state."""
 
     limits: Limits
-    plain_type: str = ""
+    form: PlainForm = PLAIN
     shortcuts: bool = True
     mixed: bool = False
     closed: bool = True

@@ -146,7 +146,9 @@ class Sniffer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
 def _claim(content_type: str | None) -> Claim:
     """What the content type says, as far as it says anything about framing."""
-    kind = re.split("[;,]", content_type or "", maxsplit=1)[0].strip().lower()
+    if not content_type:
+        return ""
+    kind = content_type.partition(";")[0].partition(",")[0].strip().lower()
     if kind == "text/event-stream":
         return "sse"
     if kind == "application/vnd.amazon.eventstream":

@@ -20,7 +20,7 @@ import msgspec
 from ..errors import ErrorInfo
 from ..policy import Limits
 from .fragments import Fragments
-from .items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
+from .items import PLAIN, Blank, Broken, Comment, Item, PlainForm, Stray, Unfinished, WireRecord
 from .json_scan import JSONScan
 
 __all__ = ["SSE"]
@@ -35,8 +35,10 @@ class SSE(msgspec.Struct, kw_only=True):
     """The event-stream framing. All fields are state; ``retry`` is in milliseconds."""
 
     limits: Limits
-    plain_type: str = ""
+    lead_end: bytes = b""
+    """If given: what stands in the data before it is learnt as part of the header."""
     shortcuts: bool = True
+    form: PlainForm = PLAIN
     mixed: bool = False
     closed: bool = True
     retry: int | None = None
@@ -46,6 +48,8 @@ class SSE(msgspec.Struct, kw_only=True):
     broken: bool = False
     partial: Fragments | None = None
     """The line that has begun and not ended."""
+    held: bytes = b""
+    """The beginning of a block that looks plain so far, unread."""
 
     lines: list[bytes] | None = None
     """The data lines of the open block; None before the first one."""
@@ -63,94 +67,177 @@ class SSE(msgspec.Struct, kw_only=True):
     skip: int = 0
     tail: bytes = b""
     back: int = 0
-    header_type: str = ""
-    ready: bool = False
-    """A header is learnt and the next byte begins a block."""
+    header_form: PlainForm = PLAIN
+    room: int = -1
+    """A read of at most so many bytes may be one whole plain record; -1 when it may not, as
+    the next byte does not begin a block, or no header is learnt."""
 
-    form: bytes | None = b""
+    shape: bytes | None = b""
     """The header of the open block as far as it is one that can be learnt, else None."""
-    form_end: bytes = b""
+    shape_end: bytes = b""
     rival: bytes = b""
     """A learnable header other than the learnt one, seen in the block before."""
     rival_end: bytes = b""
-    rival_type: str = ""
+    rival_form: PlainForm = PLAIN
     recurred: bool = False
     """The rival is to be learnt when the read is done."""
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that ``data`` completes, in order."""
-        if self.ready:
+        if len(data) <= self.room:
             payload = data[self.skip : self.back]
             if (
                 LF not in payload
                 and CR not in payload
                 and data[: self.skip] == self.header
                 and data[self.back :] == self.tail
-                and len(data) <= self.limits.line_bytes
-                and len(payload) <= self.limits.record_bytes
             ):
-                self.plain_type = self.header_type
-                self.mixed = False
                 return [payload]
         return self._feed(data)
 
     def end(self) -> list[Item]:
         """What the end of input leaves: at most one ``Unfinished`` block."""
-        if self.broken:
-            return []
         items: list[Item] = []
-        if self.partial is not None:
+        self._unhold(items)
+        if self.partial is not None and not self.broken:
             line, self.partial = self.partial.join(), None
-            if not self._line(line, line, items):
-                return items
+            self._line(line, line, items)
         self._flush_stray(items)
-        if self.lines is not None:
+        if self.lines is not None and not self.broken:
             record = WireRecord(b"\n".join(self.lines), self.type, self.id)
             items.append(Unfinished(record))
         return items
 
+    # ---- the shortcut
+
     def _feed(self, data: bytes) -> list[Item]:
         items: list[Item] = []
+        self.room = -1
+        self.mixed = False
         if self.broken or not data:
             return items
-        self.plain_type = self.header_type
-        self.mixed = False
+        if self.held:
+            # Joined only with a read that is not smaller, so that every byte is copied once.
+            if len(data) >= len(self.held):
+                data = self.held + data
+                self.held = b""
+            else:
+                self._unhold(items)
+        if self.shortcuts and not self.header:
+            data = self._read_first(data, items)
+        self.form = self.header_form
         # In a stream of LF lines a CR may end a line anywhere: such reads go line by line.
         if self.header and len(data) <= self._cap() and (CR in self.tail or CR not in data):
-            self._read_batch(data, items)
+            items = self._read_batch(data, items)
         else:
             self._read_lines(data, items)
         if self.recurred:
             self._learn()
+        elif not self.mixed and self._between() and self.header:
+            # ``form`` and ``mixed`` are what they must be for reads that leave early.
+            self.room = self._cap()
         return items
 
     def _cap(self) -> int:
         return min(self.limits.line_bytes, self.limits.record_bytes)
 
-    def _read_batch(self, data: bytes, items: list[Item]) -> None:
+    def _between(self) -> bool:
+        """The next byte begins a block, and nothing is pending."""
+        return (
+            self.shape == b""
+            and self.partial is None
+            and self.stray is None
+            and not self.skip_lf
+            and not self.broken
+            and not self.held
+        )
+
+    def _unhold(self, items: list[Item]) -> None:
+        """Read after all, line by line, what was held."""
+        held, self.held = self.held, b""
+        self._read_lines(held, items)
+
+    def _read_first(self, data: bytes, items: list[Item]) -> bytes:
+        """Learn a header as soon as a block has ended; what follows in the read is returned."""
+        for end in LEARNABLE_ENDS:
+            found = data.find(end + end)
+            if found >= 0:
+                begin = found + 2 * len(end)
+                self._read_lines(data[:begin], items)
+                if self.recurred:
+                    self._learn()
+                return data[begin:]
+        return data
+
+    def _read_batch(self, data: bytes, items: list[Item]) -> list[Item]:
         """Cut the runs of plain records out of ``data``; the rest goes line by line."""
         header, tail = self.header, self.tail
         separator = tail + header
         begin = 0
-        if not (self.ready and data.startswith(header)):
+        if not (self._between() and data.startswith(header)):
             found = data.find(separator)
             begin = found + len(tail) if found >= 0 else len(data)
             self._read_lines(data[:begin], items)
-            if not self.ready:
+            if not self._between():
                 self._read_lines(data[begin:], items)
-                return
+                return items
         stop = data.rfind(tail)
-        if stop < begin:
-            self._read_lines(data[begin:], items)
-            return
-        for part in data[begin + len(header) : stop].split(separator):
-            if LF not in part and CR not in part:
-                items.append(part)
+        if stop >= begin:
+            parts = data[begin + len(header) : stop].split(separator)
+            for part in parts:
+                if LF in part or CR in part:
+                    self._read_parts(parts, items)
+                    break
             else:
-                self._read_lines(header + part + tail, items)
-                if self.broken:
-                    return
-        self._read_lines(data[stop + len(tail) :], items)
+                items = items + parts if items else parts  # type: ignore[assignment, operator]
+            begin = stop + len(tail)
+        rest = data[begin:]
+        plain_so_far = header.startswith(rest) or (
+            rest.startswith(header) and LF not in rest[self.skip :]
+        )
+        if plain_so_far and self._between():
+            self.held = rest
+        else:
+            self._read_lines(rest, items)
+        return items
+
+    def _read_parts(self, parts: list[bytes], items: list[Item]) -> None:
+        """Runs of plain records with others between them."""
+        for part in parts:
+            if self.broken:
+                return
+            if LF in part or CR in part:
+                self._read_lines(self.header + part + self.tail, items)
+            else:
+                items.append(part)
+
+    def _note_shape(self, end: bytes, data: bytes) -> None:
+        """See whether the block just read has a header that is worth expecting.
+
+        The first one is learnt at once; another one only when it comes twice in a row,
+        so that a ping between deltas does not displace theirs.
+        """
+        shape = self.shape
+        if not shape or not self.shortcuts or end != self.shape_end or end not in LEARNABLE_ENDS:
+            return
+        lead = b""
+        if self.lead_end and (cut := data.find(self.lead_end)) >= 0:
+            lead = data[: cut + len(self.lead_end)]
+        shape += lead
+        if shape == self.header and end + end == self.tail:
+            self.rival = b""
+        else:
+            self.recurred = shape == self.rival or not self.header
+            self.rival, self.rival_end = shape, end
+            self.rival_form = PlainForm(self.type, lead)
+
+    def _learn(self) -> None:
+        self.header, self.tail = self.rival, self.rival_end * 2
+        self.skip, self.back = len(self.header), -len(self.tail)
+        self.header_form = self.rival_form
+        self.rival, self.recurred = b"", False
+
+    # ---- the grammar
 
     def _read_lines(self, data: bytes, items: list[Item]) -> None:
         if self.broken or not data:
@@ -178,15 +265,6 @@ class SSE(msgspec.Struct, kw_only=True):
             self.partial.add(rest)
             if self.partial.size > self.limits.line_bytes + (0 if self.started else len(BOM)):
                 self._break("line", "line_bytes", self.limits.line_bytes, items)
-        self.ready = (
-            self.form == b""
-            and self.partial is None
-            and self.stray is None
-            and not self.skip_lf
-            and bool(self.header)
-            and not self.broken
-        )
-
     def _line(self, line: bytes, raw: bytes, items: list[Item]) -> bool:
         """Take one whole line, ``raw`` with its end. False if a limit broke the stream."""
         if not self.started:
@@ -201,7 +279,7 @@ class SSE(msgspec.Struct, kw_only=True):
             return True
         if line[0] == COLON:
             self._flush_stray(items)
-            self.form = None
+            self.shape = None
             items.append(Comment(line[1:].removeprefix(b" ").decode("utf-8", "replace")))
             return True
         name, _, value = line.partition(b":")
@@ -212,20 +290,20 @@ class SSE(msgspec.Struct, kw_only=True):
             return self._data(value, line, raw, items)
         if name == b"event":
             self._flush_stray(items)
-            self.form = raw if self.form == b"" else None
+            self.shape = raw if self.shape == b"" else None
             self.type = value.decode("utf-8", "replace")
         elif name == b"id":
             self._flush_stray(items)
-            self.form = None
+            self.shape = None
             if 0 not in value:
                 self.id = value.decode("utf-8", "replace")
         elif name == b"retry":
             self._flush_stray(items)
-            self.form = None
+            self.shape = None
             if value.isdigit() and len(value) <= RETRY_DIGITS:
                 self.retry = int(value)
         else:
-            self.form = None
+            self.shape = None
             return self._stray(line, items)
         self.open = True
         return True
@@ -235,21 +313,22 @@ class SSE(msgspec.Struct, kw_only=True):
         if self.lines is None:
             self.lines = [value]
             self.size = len(value)
-            if self.form is not None:
-                self.form += raw[: len(line) - len(value)]
-                self.form_end = raw[len(line) :]
+            if self.shape is not None:
+                self.shape += raw[: len(line) - len(value)]
+                self.shape_end = raw[len(line) :]
         else:
             self.lines.append(value)
             self.size += len(value) + 1
-            self.form = None
+            self.shape = None
         if self.size > self.limits.record_bytes:
             return self._break("record", "record_bytes", self.limits.record_bytes, items)
         return True
 
     def _dispatch(self, end: bytes, items: list[Item]) -> None:
         if self.lines is not None:
-            items.append(WireRecord(b"\n".join(self.lines), self.type, self.id))
-            self._note_form(end)
+            data = b"\n".join(self.lines)
+            items.append(WireRecord(data, self.type, self.id))
+            self._note_shape(end, data)
         elif self.open:
             items.append(Blank(self.type, self.id))
         self.lines = None
@@ -257,35 +336,7 @@ class SSE(msgspec.Struct, kw_only=True):
         self.type = ""
         self.id = None
         self.open = False
-        self.form = b""
-
-    def _note_form(self, end: bytes) -> None:
-        """See whether the block just read has a header that is worth expecting.
-
-        The first one is learnt at once; another one only when it comes twice in a row,
-        so that a ping between deltas does not displace theirs.
-        """
-        form = self.form
-        if not form or not self.shortcuts or end != self.form_end or end not in LEARNABLE_ENDS:
-            return
-        if form == self.header and end + end == self.tail:
-            self.rival = b""
-        elif form == self.rival or not self.header:
-            self.rival = form
-            self.recurred = True
-            self.rival_end = end
-            self.rival_type = self.type
-        else:
-            self.rival = form
-            self.recurred = False
-
-    def _learn(self) -> None:
-        self.header, self.tail = self.rival, self.rival_end * 2
-        self.skip, self.back = len(self.header), -len(self.tail)
-        self.header_type = self.rival_type
-        self.rival, self.recurred = b"", False
-        self.ready = self.form == b"" and self.partial is None and self.stray is None
-        self.ready = self.ready and not self.skip_lf and not self.broken
+        self.shape = b""
 
     def _stray(self, line: bytes, items: list[Item]) -> bool:
         if self.scan is None or self.stray is None:
@@ -312,7 +363,6 @@ class SSE(msgspec.Struct, kw_only=True):
 
     def _break(self, unit: str, limit: str, size: int, items: list[Item]) -> bool:
         self.broken = True
-        self.ready = False
         self.partial = self.lines = self.stray = None
         message = f"a {unit} of the event stream exceeds Limits.{limit} ({size} bytes)"
         items.append(Broken(ErrorInfo("limit", message)))

@@ -9,14 +9,11 @@ bytes go on at once. One leading BOM is dropped.
 from __future__ import annotations
 
 import codecs
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from ..policy import Limits
-
-if TYPE_CHECKING:
-    from .items import Item
+from .items import PLAIN, Item, PlainForm
 
 __all__ = ["Text", "skip_bom"]
 
@@ -28,7 +25,7 @@ class Text(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """The framing of plain text. All fields are state; no limit applies to a piece."""
 
     limits: Limits
-    plain_type: str = ""
+    form: PlainForm = PLAIN
     shortcuts: bool = True
     mixed: bool = True
     closed: bool = True

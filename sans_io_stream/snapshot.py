@@ -1,0 +1,109 @@
+"""The state of a decoder as plain data: what ``snapshot()`` writes and ``restore()`` reads.
+
+Framing and dialect are structs whose fields are their whole state, so a snapshot is their
+encoding and nothing is kept twice. It is MessagePack around typed JSON, never pickle: safe to
+load from anywhere, and checked by the types of the fields. Headers and credentials never
+come near it.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from .dialects.base import Dialect
+from .dialects.registry import DIALECTS
+from .errors import SnapshotError
+from .events import ResumePoint
+from .framing import FRAMINGS, AnyFraming
+from .framing.items import Item
+from .framing.sniff import Sniffer
+from .policy import Limits
+from .usage import compact_usage
+
+__all__ = [
+    "DecoderState",
+    "dump",
+    "dump_dialect",
+    "dump_framing",
+    "load",
+    "load_dialect",
+    "load_framing",
+]
+
+VERSION = 1
+
+
+class DecoderState(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a ``StreamDecoder`` holds."""
+
+    version: int = VERSION
+    limits: Limits
+    status: int
+    raw: bool
+    terminator: str | None
+    shortcuts: bool
+    input_ended: bool
+    ended: bool
+    sniffer: Sniffer | None = None
+    framing: tuple[str, bytes] | None = None
+    dialect: tuple[str, bytes] | None = None
+    held: list[Item] | None = None
+    held_records: int = 0
+    held_bytes: int = 0
+    document: bytes | None = None
+    point: ResumePoint | None = None
+
+
+_encode = msgspec.msgpack.Encoder().encode
+_decoder = msgspec.msgpack.Decoder(DecoderState)
+
+
+def dump(state: DecoderState) -> bytes:
+    """The state as bytes."""
+    return _encode(state)
+
+
+def load(blob: bytes) -> DecoderState:
+    """The state in ``blob``. Raises ``SnapshotError`` if it is damaged or of another version."""
+    try:
+        version = msgspec.msgpack.decode(blob).get("version", VERSION)
+        if version != VERSION:
+            raise SnapshotError(
+                f"snapshot has version {version}, this library reads {VERSION}: decode anew"
+            )
+        return _decoder.decode(blob)
+    except (msgspec.MsgspecError, AttributeError, ValueError, RecursionError) as error:
+        if isinstance(error, SnapshotError):
+            raise
+        raise SnapshotError(f"snapshot is damaged: {error}") from None
+
+
+def dump_framing(framing: AnyFraming) -> tuple[str, bytes]:
+    """A framing's name and state."""
+    name = next(name for name, cls in FRAMINGS.items() if type(framing) is cls)
+    return name, _encode(framing)
+
+
+def dump_dialect(dialect: Dialect) -> tuple[str, bytes]:
+    """A dialect's name and state; of the record that held the usage, the usage is enough."""
+    if dialect.usage is not None:
+        dialect.usage = compact_usage(dialect.usage)
+    return dialect.name, msgspec.json.encode(dialect)
+
+
+def load_framing(saved: tuple[str, bytes]) -> AnyFraming:
+    """The framing that was saved under its name."""
+    name, state = saved
+    try:
+        return msgspec.msgpack.decode(state, type=FRAMINGS[name])
+    except (KeyError, msgspec.DecodeError) as error:
+        raise SnapshotError(f"snapshot is damaged: framing {name!r}: {error}") from None
+
+
+def load_dialect(saved: tuple[str, bytes]) -> Dialect:
+    """The dialect that was saved under its name."""
+    name, state = saved
+    try:
+        return msgspec.json.decode(state, type=DIALECTS[name])
+    except (KeyError, msgspec.DecodeError) as error:
+        raise SnapshotError(f"snapshot is damaged: dialect {name!r}: {error}") from None
