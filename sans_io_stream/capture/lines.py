@@ -158,7 +158,7 @@ def _whole_characters(data: bytes) -> tuple[int, int]:
         start += 1
     for back in range(1, min(3, size - start) + 1):
         byte = data[-back]
-        if byte >= 0xC0:
+        if 0xC2 <= byte <= 0xF4:
             needed = 2 if byte < 0xE0 else 3 if byte < 0xF0 else 4
             return start, size - back if needed > back else size
         if byte < 0x80:

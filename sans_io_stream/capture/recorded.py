@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["Capture"]
 
 BytesLike = bytes | bytearray | memoryview
+LONGEST = (2, 5, 16, 64, 256, 1024, 4096)
 
 
 class Capture:
@@ -160,7 +161,7 @@ class Capture:
         """The same bytes in other reads; the same ones for the same seed, everywhere.
 
         Seed 0 gives one read, 1 one for each byte, 2 cuts inside every character and line
-        end; every other seed cuts pseudo-randomly, with sizes of its own order.
+        end; every other seed cuts pseudo-randomly, seven in a row at seven orders of size.
         """
         body = self.body
         if seed == 0:
@@ -247,7 +248,7 @@ def _random_cuts(size: int, seed: int) -> Iterator[int]:
         return (state >> 33) % below
 
     number(1)
-    longest = (2, 5, 16, 64, 256, 1024, 4096)[number(7)]
+    longest = LONGEST[seed % len(LONGEST)]
     at = 0
     while at < size:
         at = min(size, at + 1 + number(longest))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncTee", "CaptureWriter", "Tee"]
 
 BytesLike = bytes | bytearray | memoryview
-Chunk = TypeVar("Chunk", bytes, bytearray, memoryview)
+Chunk = TypeVar("Chunk", bound=bytes | bytearray | memoryview)
 
 
 class CaptureWriter:
