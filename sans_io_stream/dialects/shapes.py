@@ -1,0 +1,27 @@
+"""Looking into plain data of which nothing is known: what is not there is empty."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+__all__ = ["elements", "is_array", "is_object", "members"]
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether ``value`` is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: Any) -> TypeGuard[list[Any]]:
+    """Whether ``value`` is a JSON array."""
+    return isinstance(value, list)
+
+
+def members(value: Any) -> dict[str, Any]:
+    """``value`` if it is an object, else an empty one."""
+    return value if is_object(value) else {}
+
+
+def elements(value: Any) -> list[Any]:
+    """``value`` if it is an array, else an empty one."""
+    return value if is_array(value) else []
