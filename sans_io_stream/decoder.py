@@ -11,7 +11,6 @@ a document, whatever it says: it is collected, and told at its end.
 
 from __future__ import annotations
 
-
 from typing import TypedDict
 
 from .dialects.base import Dialect, LimitReached
@@ -30,9 +29,10 @@ from .events import (
     Unrecognized,
 )
 from .framing import FRAMINGS, AnyFraming
-from .framing.sse import SSE
 from .framing.items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
 from .framing.sniff import Sniffer
+from .framing.sse import SSE
+from .framing.text import Text
 from .policy import DEFAULT_LIMITS, Limits
 from .snapshot import (
     DecoderState,
@@ -386,7 +386,8 @@ class StreamDecoder:
             self._end("failed", item.error, events)
 
     def _read_record(self, dialect: Dialect, record: WireRecord, events: list[Event]) -> None:
-        if self._raw and not dialect.strict:
+        # Plain text has no records, and plain records need not be told twice.
+        if self._raw and not dialect.strict and not isinstance(self._framing, Text):
             data = record.data.decode("utf-8", "replace")
             events.append(Record(record.type or "message", data, record.id or ""))
         dialect.take(record, events)

@@ -20,10 +20,16 @@ __all__ = [
     "COUNTS",
     "add",
     "add_usage",
+    "anthropic_usage",
+    "bedrock_usage",
     "chat_usage",
     "cohere_usage",
     "compact_usage",
     "count",
+    "flat_usage",
+    "gemini_usage",
+    "has_counts",
+    "interactions_usage",
     "llamacpp_usage",
     "merge_usage",
     "ollama_usage",
@@ -41,6 +47,8 @@ COUNTS = tuple(
 )
 """The fields of ``Usage`` that are counts."""
 
+MOST = 1 << 53
+"""More tokens than this are no count."""
 COST_TICKS_PER_DOLLAR = 10_000_000_000
 
 
@@ -96,7 +104,7 @@ def count(holder: Any, *keys: str) -> int | None:
             value = holder.get(key)
             if isinstance(value, float) and value == value and abs(value) < 1e18:
                 value = int(value)
-            if type(value) is int and value >= 0:
+            if type(value) is int and 0 <= value < MOST:
                 return value
     return None
 
@@ -153,10 +161,16 @@ def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
         reasoning_tokens=reasoning,
         audio_prompt_tokens=count(into, "audio_tokens"),
         audio_completion_tokens=count(out_of, "audio_tokens"),
-        cost=float(cost) if isinstance(cost, int | float) else None,
+        cost=dollars(cost),
         source=msgspec.Raw(record),
         path=path,
     )
+
+
+def dollars(value: Any) -> float | None:
+    """A sum of money, if it is one."""
+    usable = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if usable and 0 <= value < MOST else None
 
 
 def both(first: int | None, second: int | None) -> int | None:
@@ -225,7 +239,7 @@ def responses_usage(usage: dict[str, Any]) -> Usage:
     completion = count(usage, "output_tokens", "completion_tokens")
     total = count(usage, "total_tokens")
     ticks = count(usage, "cost_in_usd_ticks")
-    cost = usage.get("cost") if ticks is None else ticks / COST_TICKS_PER_DOLLAR
+    cost: Any = usage.get("cost") if ticks is None else ticks / COST_TICKS_PER_DOLLAR
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
@@ -267,3 +281,147 @@ def llamacpp_usage(record: dict[str, Any]) -> Usage | None:
         total_tokens=both(prompt, completion),
         source=msgspec.Raw(msgspec.json.encode(raw)),
     )
+
+
+def anthropic_usage(usage: dict[str, Any], old: Usage | None) -> Usage:
+    """The usage of Anthropic Messages: the counts of ``message_delta`` are cumulative and laid
+    over those of ``message_start``. Input excludes what was read from or written to a cache;
+    output includes thinking, whose count is made anew and may be a few tokens too high."""
+    before = old.raw if old is not None else None
+    if isinstance(before, dict):
+        usage = {**before, **{key: value for key, value in usage.items() if value is not None}}
+    created = usage.get("cache_creation")
+    written = count(usage, "cache_creation_input_tokens")
+    if written is None:
+        written = add(
+            count(created, "ephemeral_5m_input_tokens"), count(created, "ephemeral_1h_input_tokens")
+        )
+    cached = count(usage, "cache_read_input_tokens")
+    fresh = count(usage, "input_tokens")
+    prompt = None if fresh is None else add(fresh, cached, written)
+    completion = count(usage, "output_tokens")
+    thinking = count(usage.get("output_tokens_details"), "thinking_tokens")
+    if thinking is not None and completion is not None:
+        thinking = min(thinking, completion)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=both(prompt, completion),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        reasoning_tokens=thinking,
+        source=msgspec.Raw(msgspec.json.encode(usage)),
+    )
+
+
+def bedrock_usage(usage: dict[str, Any]) -> Usage:
+    """The usage of Bedrock: a conversation's, and the metrics of an invocation. Input excludes
+    the cache."""
+    cached = count(usage, "cacheReadInputTokens", "cacheReadInputTokenCount")
+    written = count(usage, "cacheWriteInputTokens", "cacheWriteInputTokenCount")
+    fresh = count(usage, "inputTokens", "inputTokenCount")
+    prompt = None if fresh is None else add(fresh, cached, written)
+    completion = count(usage, "outputTokens", "outputTokenCount")
+    total = count(usage, "totalTokens")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=total if total is not None else both(prompt, completion),
+        cached_tokens=cached,
+        cache_write_tokens=written,
+        source=msgspec.Raw(msgspec.json.encode(usage)),
+    )
+
+
+def flat_usage(record: dict[str, Any]) -> Usage | None:
+    """The counts that Titan and Llama put into their records, beside the text."""
+    names = ("inputTextTokenCount", "totalOutputTextTokenCount")
+    names += ("prompt_token_count", "generation_token_count")
+    raw = {name: record[name] for name in names if record.get(name) is not None}
+    if not raw:
+        return None
+    prompt = count(raw, "inputTextTokenCount", "prompt_token_count")
+    completion = count(raw, "totalOutputTextTokenCount", "generation_token_count")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=both(prompt, completion),
+        source=msgspec.Raw(msgspec.json.encode(raw)),
+    )
+
+
+def gemini_usage(
+    usage: dict[str, Any], record: bytes, path: str, old: Usage | None, generation: int = 0
+) -> Usage:
+    """The usage of Gemini: candidates exclude thoughts, the prompt excludes what tools put in.
+
+    Any record may drop counts that an earlier one told. They are parts of sums here, so they
+    are taken from ``old``, the last snapshot of this answer, before anything is added.
+    """
+    own = count(usage, "promptTokenCount", "prompt_token_count")
+    tools = count(usage, "toolUsePromptTokenCount", "tool_use_prompt_token_count")
+    answer = count(usage, "candidatesTokenCount", "candidates_token_count")
+    thoughts = count(usage, "thoughtsTokenCount", "thoughts_token_count")
+    total = count(usage, "totalTokenCount", "total_token_count")
+    if old is not None:
+        if own is None and old.prompt_tokens is not None:
+            own = old.prompt_tokens - (old.tool_prompt_tokens or 0)
+        if answer is None and old.completion_tokens is not None:
+            answer = old.completion_tokens - (old.reasoning_tokens or 0)
+        tools = old.tool_prompt_tokens if tools is None else tools
+        thoughts = old.reasoning_tokens if thoughts is None else thoughts
+    prompt, completion = add(own, tools), add(answer, thoughts)
+    if total is None:
+        total = both(prompt, completion)
+        if old and (prompt, completion) == (old.prompt_tokens, old.completion_tokens):
+            total = old.total_tokens
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=total,
+        cached_tokens=count(usage, "cachedContentTokenCount", "cached_content_token_count"),
+        reasoning_tokens=thoughts,
+        audio_prompt_tokens=by_modality(usage, "promptTokensDetails", "prompt_tokens_details"),
+        audio_completion_tokens=by_modality(
+            usage, "candidatesTokensDetails", "candidates_tokens_details"
+        ),
+        tool_prompt_tokens=tools,
+        generation=generation,
+        source=msgspec.Raw(record),
+        path=path,
+    )
+
+
+def interactions_usage(usage: dict[str, Any]) -> Usage:
+    """The usage of Gemini Interactions: output excludes thoughts, input what tools put in."""
+    tools = count(usage, "total_tool_use_tokens")
+    thoughts = count(usage, "total_thought_tokens")
+    prompt = add(count(usage, "total_input_tokens"), tools)
+    completion = add(count(usage, "total_output_tokens"), thoughts)
+    total = count(usage, "total_tokens")
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=total if total is not None else both(prompt, completion),
+        cached_tokens=count(usage, "total_cached_tokens"),
+        reasoning_tokens=thoughts,
+        audio_prompt_tokens=by_modality(usage, "input_tokens_by_modality"),
+        audio_completion_tokens=by_modality(usage, "output_tokens_by_modality"),
+        tool_prompt_tokens=tools,
+        source=msgspec.Raw(msgspec.json.encode(usage)),
+    )
+
+
+def by_modality(usage: dict[str, Any], *keys: str) -> int | None:
+    """The tokens of audio in a list of counts by modality; None if it names none."""
+    for key in keys:
+        entries = usage.get(key)
+        for entry in entries if isinstance(entries, list) else ():
+            if isinstance(entry, dict) and str(entry.get("modality")).upper() == "AUDIO":
+                return count(entry, "tokenCount", "token_count", "tokens")
+    return None
+
+
+def has_counts(usage: Usage) -> bool:
+    """Whether a snapshot counts anything at all."""
+    return any(getattr(usage, field) is not None for field in COUNTS)

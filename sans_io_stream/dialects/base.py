@@ -44,7 +44,7 @@ from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
 from .failure import error_in
 from .surrogates import Channel, mend
-from .tolerant import REFUSED, TooDeep, Unreadable, read_json
+from .tolerant import REFUSED, TooDeep, Unreadable, read_json, scrub
 
 __all__ = ["Call", "Choice", "Dialect", "LimitReached"]
 
@@ -128,6 +128,8 @@ class Dialect(msgspec.Struct, kw_only=True):
     halves: list[Channel] | None = None
     """High surrogates that wait for their other half."""
     extras: dict[str, int] | None = None
+    lax: bool = False
+    """The record at hand took a tolerant reading."""
     hot: int = 0
     """The kind of delta that ``run`` expects (see ``HOT``); 0 for none."""
     cold: int = 0
@@ -189,6 +191,7 @@ class Dialect(msgspec.Struct, kw_only=True):
     def take(self, record: WireRecord, events: list[Event]) -> None:
         """Append the events of one record, its resume point last. Raises ``LimitReached``."""
         begin = len(events)
+        ended = self.ended
         before, self.cursor = self.cursor, None
         try:
             self.interpret(record, events)
@@ -197,6 +200,8 @@ class Dialect(msgspec.Struct, kw_only=True):
             self.count(events, begin)
         if own is None and self.cursor_kind == "sse_id":
             own = record.id
+        if own is None and self.ended and not ended:
+            own = before
         if own is not None:
             self.mark(own, events)
 
@@ -209,12 +214,16 @@ class Dialect(msgspec.Struct, kw_only=True):
             self.end(events)
         else:
             try:
-                value = read_json(data, self.limits.depth)
+                value, self.lax = read_json(data, self.limits.depth)
             except Unreadable as error:
                 self.unrecognized(record, str(error), events)
             except TooDeep:
                 raise LimitReached("depth", self.limits.depth, "the JSON of a record") from None
             else:
+                if self.lax:
+                    # What is kept of the record (usage objects) must be JSON for everybody.
+                    clean = msgspec.json.encode(scrub(value))
+                    record = WireRecord(clean, record.type, record.id, record.headers)
                 self.read(value, record, events)
 
     def count(self, events: list[Event], begin: int) -> None:
@@ -240,7 +249,7 @@ class Dialect(msgspec.Struct, kw_only=True):
     def take_error(self, value: bytes, events: list[Event]) -> None:
         """The value of a line ``error: …``, which some servers send between the records."""
         try:
-            told = read_json(value, self.limits.depth)
+            told, _ = read_json(value, self.limits.depth)
         except (Unreadable, TooDeep):
             told = value.decode("utf-8", "replace")
         if not self.read_error(told):
@@ -249,10 +258,7 @@ class Dialect(msgspec.Struct, kw_only=True):
     def mark(self, cursor: Cursor, events: list[Event]) -> None:
         """Append the resume point behind a record that has a cursor."""
         self.cursor = cursor
-        if events and type(events[-1]) is ResumePoint:
-            events[-1] = self.point(cursor)
-        else:
-            events.append(self.point(cursor))
+        events.append(self.point(cursor))
 
     def point(self, cursor: Cursor) -> ResumePoint:
         """The resume point at ``cursor``. While no tool call is open, all share one origin."""
@@ -275,10 +281,13 @@ class Dialect(msgspec.Struct, kw_only=True):
         """The body has ended: append what is still owed. True if the answer is complete."""
         begin = len(events)
         complete = self.error is None and self.said_all(truncated)
+        self.release(events)
         if not self.ended:
             self.tail(events, complete, final=complete and not truncated)
-        self.release(events)
         self.count(events, begin)
+        if complete and not self.ended and self.cursor is not None:
+            self.ended = True
+            self.mark(self.cursor, events)
         return complete
 
     # ---- the verbs: what a record may say
@@ -352,12 +361,16 @@ class Dialect(msgspec.Struct, kw_only=True):
 
     def annotate(self, kind: str, data: Any, events: list[Event], choice: int = 0) -> None:
         """Something else that belongs to the answer."""
+        if self.lax:
+            data = scrub(data)
         events.append(Annotation(kind, data, choice))
 
     def extra(self, field: str, value: Any, events: list[Event], choice: int = 0) -> None:
         """A field of a record that no protocol names: told again only when it changes."""
         if value is None:
             return
+        if self.lax:
+            value = scrub(value)
         mark = hash_of(value)
         name = f"{choice}:{field}"
         if self.extras is None:
@@ -479,9 +492,6 @@ class Dialect(msgspec.Struct, kw_only=True):
         if final and self.usage is not None:
             self.usage = msgspec.structs.replace(compact_usage(self.usage), final=True)
             events.append(self.usage)
-        if complete and self.cursor is not None:
-            self.ended = True
-            events.append(self.point(self.cursor))
 
     def call_is_whole(self, call: Call, complete: bool) -> bool:
         """Whether a call that nothing closed is complete all the same, at the end."""

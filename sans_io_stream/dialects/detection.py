@@ -12,6 +12,7 @@ from typing import Any
 
 
 from ..framing.items import WireRecord
+from .bedrock import CONVERSE_EVENTS, is_exception
 from .failure import error_in
 from .tolerant import TooDeep, Unreadable, read_json
 
@@ -20,22 +21,78 @@ __all__ = ["detect", "is_heartbeat", "tells_error"]
 Row = tuple[str, Callable[[str, dict[str, Any]], bool]]
 
 
-def _first_choice(data: dict[str, Any]) -> dict[str, Any]:
-    choices = data.get("choices")
-    first = choices[0] if isinstance(choices, list) and choices else None
+def _first(data: dict[str, Any], field: str) -> dict[str, Any]:
+    entries = data.get(field)
+    first = entries[0] if isinstance(entries, list) and entries else None
     return first if isinstance(first, dict) else {}
+
+
+def _first_choice(data: dict[str, Any]) -> dict[str, Any]:
+    return _first(data, "choices")
+
+
+COHERE = frozenset(
+    {
+        "message-start", "content-start", "content-delta", "content-end", "tool-plan-delta",
+        "tool-call-start", "tool-call-delta", "tool-call-end", "citation-start", "citation-end",
+        "message-end",
+    }
+)  # fmt: skip
+COHERE_V1 = frozenset(
+    {
+        "stream-start", "search-queries-generation", "search-results", "text-generation",
+        "citation-generation", "tool-calls-generation", "tool-calls-chunk", "stream-end",
+    }
+)  # fmt: skip
+
+
+def _of_ollama(_: str, data: dict[str, Any]) -> bool:
+    """Lines of Ollama: a piece beside ``done``, or beside the time that all of them tell."""
+    piece = isinstance(data.get("message"), dict) or isinstance(data.get("response"), str)
+    timed = "model" in data and "created_at" in data
+    return (piece and timed) or (isinstance(data.get("done"), bool) and (piece or timed))
+
+
+INVOKE = frozenset({"bytes", "p"})
+ANTHROPIC = frozenset(
+    {
+        "message_start", "content_block_start", "content_block_delta", "content_block_stop",
+        "message_delta", "message_stop",
+    }
+)  # fmt: skip
+
+
+def _of_conversation(name: str, data: dict[str, Any]) -> bool:
+    """An event of Bedrock: named by its frame, or by the one field around it."""
+    if name in CONVERSE_EVENTS or is_exception(name):
+        return True
+    return len(data) == 1 and any(
+        key in CONVERSE_EVENTS and isinstance(body, dict) for key, body in data.items()
+    )
 
 
 ROWS: tuple[Row, ...] = (
     ("openai-chat", lambda _, d: str(d.get("object", "")).startswith("chat.completion")),
+    ("openai-responses", lambda t, d: str(d.get("type", t)).startswith("response.")),
+    ("openai-responses", lambda _, d: d.get("object") == "response"),
     ("openai-chat", lambda _, d: "delta" in _first_choice(d)),
+    ("cohere", lambda _, d: d.get("type") in COHERE),
+    ("cohere-v1", lambda _, d: d.get("event_type") in COHERE_V1),
+    ("ollama", _of_ollama),
+    ("watsonx", lambda _, d: "generated_text" in _first(d, "results")),
+    ("replicate", lambda t, d: t == "output" and not d),
+    ("anthropic", lambda t, d: d.get("type", t) in ANTHROPIC),
+    ("anthropic", lambda _, d: d.get("type") == "message" and isinstance(d.get("content"), list)),
+    ("anthropic-completions", lambda t, d: d.get("type", t) == "completion" and "completion" in d),
+    ("bedrock-invoke", lambda _, d: isinstance(d.get("bytes"), str) and not d.keys() - INVOKE),
+    ("bedrock-converse", _of_conversation),
 )
 
 
 def detect(record: WireRecord, depth: int) -> str | None:
     """The dialect that ``record`` gives away, or None."""
     try:
-        data = read_json(record.data, depth)
+        data, _ = read_json(record.data, depth)
     except (Unreadable, TooDeep):
         data = None
     if not isinstance(data, dict):
@@ -46,12 +103,15 @@ def detect(record: WireRecord, depth: int) -> str | None:
 def is_heartbeat(record: WireRecord) -> bool:
     """Whether a record carries nothing: no data, or a comment sent as data."""
     data = record.data
+    if record.type == "output":
+        # Replicate's data is text: a blank or a colon is a piece of the answer there.
+        return False
     return not data or data[:1] == b":" or data.isspace()
 
 
 def tells_error(data: bytes, depth: int) -> bool:
     """Whether a record tells an error, in whichever dialect."""
     try:
-        return error_in(read_json(data, depth)) is not None
+        return error_in(read_json(data, depth)[0]) is not None
     except (Unreadable, TooDeep):
         return False

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-__all__ = ["Channel", "mend"]
+__all__ = ["Channel", "encodable", "mend"]
 
 
 class Channel(msgspec.Struct, gc=False, frozen=True):

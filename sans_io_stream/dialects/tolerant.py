@@ -14,11 +14,21 @@ from typing import Any
 import msgspec
 
 from ..framing.json_scan import JSONScan
+from .surrogates import encodable
 
-__all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json"]
+__all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json", "scrub"]
 
-REFUSED = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 """What a msgspec decoder raises for data that it does not take."""
+
+STREAMED = frozenset(
+    {
+        "arguments", "completion", "content", "delta", "generated_text", "input", "output",
+        "partial_json", "reasoning", "reasoning_content", "refusal", "response", "text",
+        "stringValue", "string_value", "thinking", "value",
+    }
+)  # fmt: skip
+"""The keys under which text comes in pieces: there, half a character may stand at an edge."""
 
 _DECODE = msgspec.json.Decoder().decode
 
@@ -31,21 +41,51 @@ class TooDeep(Exception):
     """The data nests deeper than allowed."""
 
 
-def read_json(data: bytes, depth: int) -> Any:
-    """The JSON value in ``data``. Raises ``Unreadable`` or ``TooDeep``."""
+def read_json(data: bytes, depth: int) -> tuple[Any, bool]:
+    """The JSON value in ``data``, and whether it took a tolerant reading.
+
+    All strings of the value can be encoded, but for the edges of those that come in pieces
+    (``STREAMED``). Raises ``Unreadable`` or ``TooDeep``.
+    """
     # A value of depth d has at least d openers and d closers.
     if len(data) > 2 * depth and exceeds(data, depth):
         raise TooDeep
     try:
-        return _DECODE(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return _DECODE(data), False
+    except REFUSED as error:
         why = str(error)
-    except RecursionError:
-        why = "nested too deeply for this interpreter's stack"
     try:
-        return json.loads(data.decode("utf-8", "replace"), strict=False)
+        value = json.loads(data.decode("utf-8", "replace"), strict=False)
+        return scrub(value, STREAMED), True
     except (ValueError, RecursionError):
         raise Unreadable(why) from None
+
+
+def scrub(value: Any, streamed: frozenset[str] = frozenset(), edges: bool = False) -> Any:
+    """``value`` with U+FFFD for every lone surrogate in its strings and keys.
+
+    Under the keys in ``streamed`` half a character may stay at either end of a string.
+    """
+    if isinstance(value, str):
+        return mended(value, edges)
+    if isinstance(value, list):
+        return [scrub(item, streamed, edges) for item in value]
+    if isinstance(value, dict):
+        return {
+            mended(key, False): scrub(item, streamed, key in streamed)
+            for key, item in value.items()
+        }
+    return value
+
+
+def mended(text: str, edges: bool) -> str:
+    """``text`` with U+FFFD for its lone surrogates; at the edges they stay if ``edges``."""
+    if encodable(text):
+        return text
+    first = text[0] if edges and "\udc00" <= text[0] <= "\udfff" else ""
+    last = text[-1] if edges and "\ud800" <= text[-1] <= "\udbff" else ""
+    inner = text[len(first) : len(text) - len(last)]
+    return first + inner.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace") + last
 
 
 def exceeds(data: bytes, depth: int) -> bool:

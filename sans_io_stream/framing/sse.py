@@ -223,6 +223,9 @@ class SSE(msgspec.Struct, kw_only=True):
         lead = b""
         if self.lead_end and (cut := data.find(self.lead_end)) >= 0:
             lead = data[: cut + len(self.lead_end)]
+        if not lead and not shape.endswith(b" "):
+            # Behind "data:" a space would belong to the field, not to the data.
+            return
         shape += lead
         if shape == self.header and end + end == self.tail:
             self.rival = b""
