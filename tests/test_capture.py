@@ -125,6 +125,7 @@ def test_what_a_later_release_adds_is_ignored() -> None:
         ([b"\x00\xff\xfe"], "not its head"),
         (["data: {}"], "not its head"),
         (['{"format":"else"}'], "names no 'sans-io-stream capture'"),
+        (['{"format":"sans-io-stream capture"}'], "names no version"),
         (['{"format":"sans-io-stream capture","version":2,"status":"x"}'], "a newer release"),
         (['{"format":"sans-io-stream capture","version":1,"status":"x"}'], "not its head"),
         ([HEAD, '{"t":0,"da', '{"t":1,"data":""}'], "line 2 is damaged"),
@@ -292,7 +293,11 @@ def test_captures_are_values() -> None:
 
 def test_records_what_passes_through(tmp_path: Path) -> None:
     path = tmp_path / "answer.jsonl"
-    chunks = [BODY[:40], bytearray(BODY[40:41]), memoryview(BODY)[41:]]
+    chunks: list[bytes | bytearray | memoryview] = [
+        BODY[:40],
+        bytearray(BODY[40:41]),
+        memoryview(BODY)[41:],
+    ]
     clock = ticking(100.0, 100.5, 101.25, 102.0).__next__
     writer = CaptureWriter(
         path, dialect="openai-chat", request=("POST", "https://h/?key=S3CRET"), clock=clock,

@@ -87,6 +87,8 @@ def parse_head(line: str | bytes) -> Head:
         seen = VERSIONS.decode(line)
         if seen.format != FORMAT:
             raise CaptureError(f"no capture: the first line names no {FORMAT!r} as its format")
+        if seen.version < 1:
+            raise CaptureError("no capture: the first line names no version of its format")
         if seen.version > VERSION:
             raise CaptureError(
                 f"a capture of version {seen.version}, and this release reads up to {VERSION}: "

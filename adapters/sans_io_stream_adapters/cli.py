@@ -1,0 +1,333 @@
+"""The command line: ``sans-io-stream decode`` and ``tour``; ``docs/cli.md`` describes it.
+
+The rules of this file: standard output is data, standard error is for people. Everything is
+written while the bytes still come, once for each read. What a model says reaches a terminal
+only with its control characters made visible; a pipe gets it as it is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import itertools
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import msgspec
+
+from sans_io_stream.capture import Capture, CaptureReader, is_capture
+from sans_io_stream.decoder import StreamDecoder
+from sans_io_stream.errors import CaptureError, Outcome, UnknownDialectError
+from sans_io_stream.policy import Limits
+from sans_io_stream.transcript import Transcript
+
+from .cli_output import EventOutput, TextOutput, harmless, harmless_json, has_colours
+
+if TYPE_CHECKING:
+    from sans_io_stream.events import Event, StreamEnd
+
+__all__ = ["main"]
+
+PROGRAM = "sans-io-stream"
+EXIT_CODES: dict[Outcome, int] = {"complete": 0, "interrupted": 3, "cancelled": 3, "failed": 4}
+UNEXPECTED, USAGE, INTERRUPTED_BY_USER, BROKEN_PIPE = 1, 2, 130, 141
+EXIT_HELP = """\
+exit codes:
+  0    the answer is complete (tour: every stream agrees)
+  1    something unexpected: a bug, or a tour that disagrees
+  2    a wrong option, a file that cannot be read, a damaged capture
+  3    interrupted: the body ended before the provider said that it is complete
+  4    failed: the provider told an error, or the bytes break the wire format
+  130  Ctrl-C
+  141  whoever read the output has gone
+"""
+READ_SIZE = 64 * 1024
+PATIENCE = 1.0
+"""Seconds of silence before progress is worth showing, and between two showings 1/4 of it."""
+
+
+class _UsageError(Exception):
+    """What the caller can mend; the message says how."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code."""
+    try:
+        options = _parser().parse_args(argv)
+        if options.command == "tour":
+            return _tour(options.json)
+        return _decode(options)
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else USAGE
+    except _UsageError as error:
+        _tell(str(error))
+        return USAGE
+    except KeyboardInterrupt:
+        return INTERRUPTED_BY_USER
+    except BrokenPipeError:
+        # The interpreter flushes at exit, and would complain about the same pipe again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=PROGRAM,
+        description="Turn the bytes of an LLM's streamed answer into normalized events.",
+        epilog=EXIT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    decode = commands.add_parser(
+        "decode",
+        help="turn a response body or a capture into events",
+        description=(
+            "Decode a response body, or a capture (known by its first line), and print its "
+            "events while the bytes come: one JSON object a line."
+        ),
+        epilog=f"  curl -sN https://... | {PROGRAM} decode --text -\n\n{EXIT_HELP}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    decode.add_argument("file", metavar="FILE", help="a body or a capture; - is standard input")
+    decode.add_argument("--dialect", help="the protocol; found from the first records if not given")
+    decode.add_argument("--content-type", metavar="TYPE", help="the header of the response")
+    decode.add_argument(
+        "--status", type=int, metavar="CODE", help="the HTTP status of the response"
+    )
+    shape = decode.add_mutually_exclusive_group()
+    shape.add_argument("--text", action="store_true", help="print the answer instead of its events")
+    shape.add_argument(
+        "--raw", action="store_true", help="print each record, too, before its own events"
+    )
+    decode.add_argument(
+        "--summary", action="store_true", help="at the end, outcome and usage on standard error"
+    )
+    decode.add_argument("--json", action="store_true", help="the summary as one JSON object")
+
+    tour = commands.add_parser(
+        "tour",
+        help="see one answer arrive in eight dialects",
+        description="Decode the same answer from eight protocols, cut into awkward reads.",
+    )
+    tour.add_argument("--json", action="store_true", help="the table as one JSON array")
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version(PROGRAM)
+    except importlib.metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+# ---- decode
+
+
+def _decode(options: argparse.Namespace) -> int:
+    given: dict[str, Any] = {
+        "dialect": options.dialect,
+        "content_type": options.content_type,
+        "status": options.status,
+        "raw": options.raw or None,
+    }
+    given = {name: value for name, value in given.items() if value is not None}
+    if options.json and not options.summary:
+        raise _UsageError("--json shapes the summary: add --summary (events are JSON anyway)")
+    transcript = Transcript(Limits(transcript_bytes=sys.maxsize))
+    out = TextOutput() if options.text else EventOutput()
+    try:
+        decoding = _Decoding(_reads(options.file), given)
+        for events in decoding:
+            out.write(events)
+            if options.summary:
+                for event in events:
+                    transcript.add(event)
+            elif events:
+                transcript.add(events[-1])
+    except UnknownDialectError as error:
+        raise _UsageError(f"{error}; give one of them as --dialect") from None
+    except CaptureError as error:
+        raise _UsageError(f"{options.file}: {error}") from None
+    finally:
+        out.close()
+    end = transcript.end
+    assert end is not None, "a decoder ends with StreamEnd"
+    if options.summary:
+        _tell_summary(transcript, decoding.dialect, options.json)
+    elif options.text and end.outcome != "complete":
+        _tell(_said(end))
+    if options.text and decoding.dialect == "records":
+        _tell("the records are of no known dialect: name one with --dialect, or leave out --text")
+    return EXIT_CODES[end.outcome]
+
+
+def _reads(name: str) -> Iterator[bytes]:
+    """The reads of a file, each returned as soon as there is one."""
+    if name == "-":
+        if sys.stdin.isatty():
+            _tell("reading from the terminal; Ctrl-D ends the input, Ctrl-C gives up")
+        # Below the buffer, which would wait until it is full.
+        yield from _until_empty(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
+        return
+    try:
+        file = open(name, "rb", buffering=0)  # noqa: SIM115
+    except FileNotFoundError:
+        raise _UsageError(
+            f"there is no file {name!r}: give the path of a body or a capture, or - for standard "
+            "input"
+        ) from None
+    except OSError as error:
+        raise _UsageError(f"cannot read {name!r}: {error.strerror}") from None
+    with file:
+        yield from _with_progress(_until_empty(file), os.fstat(file.fileno()).st_size)
+
+
+def _until_empty(file: BinaryIO) -> Iterator[bytes]:
+    while data := file.read(READ_SIZE):
+        yield data
+
+
+def _with_progress(reads: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """On a terminal whose standard output goes elsewhere, say how far long work has come."""
+    if not sys.stderr.isatty() or sys.stdout.isatty():
+        yield from reads
+        return
+    done, shown, due = 0, False, time.monotonic() + PATIENCE
+    for data in reads:
+        yield data
+        done += len(data)
+        if time.monotonic() >= due:
+            shown, due = True, time.monotonic() + PATIENCE / 4
+            sys.stderr.write(f"\r{done / 1e6:,.0f} of {size / 1e6:,.0f} MB")
+            sys.stderr.flush()
+    if shown:
+        sys.stderr.write("\r\x1b[K")
+
+
+class _Decoding:
+    """The events of a body or of a capture, a list for each read."""
+
+    def __init__(self, reads: Iterator[bytes], options: dict[str, Any]) -> None:
+        # A dialect that does not exist is told before anything is read.
+        self._decoder = StreamDecoder(**options)
+        self._options = options
+        self._reads = reads
+
+    @property
+    def dialect(self) -> str | None:
+        """The dialect in use, once it is known."""
+        return self._decoder.dialect
+
+    def __iter__(self) -> Iterator[list[Event]]:
+        beginning, recorded = b"", None
+        for data in self._reads:
+            beginning += data
+            recorded = is_capture(beginning)
+            if recorded is not None:
+                break
+        if recorded:
+            return self._replay(beginning)
+        return self._receive(beginning)
+
+    def _receive(self, beginning: bytes) -> Iterator[list[Event]]:
+        yield self._decoder.receive_data(beginning)
+        for data in self._reads:
+            yield self._decoder.receive_data(data)
+        yield self._decoder.receive_eof()
+
+    def _replay(self, beginning: bytes) -> Iterator[list[Event]]:
+        reader, begun = CaptureReader(), False
+        for line in _lines(beginning, self._reads):
+            reads = reader.line(line)
+            if not begun:
+                begun, head = True, reader.head
+                known: dict[str, Any] = {
+                    "dialect": head.dialect,
+                    "content_type": head.headers.get("content-type"),
+                    "status": head.status,
+                }
+                self._decoder = StreamDecoder(**(known | self._options))
+            for read in reads:
+                yield self._decoder.receive_data(read.data)
+        failure = Capture(end=reader.end, error=reader.error).failure
+        yield self._decoder.receive_eof(truncated=reader.end != "eof", error=failure)
+
+
+def _lines(beginning: bytes, reads: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines as they become whole; the last one as it is."""
+    pieces: list[bytes] = []
+    for data in itertools.chain([beginning], reads):
+        *whole, rest = data.split(b"\n")
+        for line in whole:
+            yield b"".join([*pieces, line])
+            pieces.clear()
+        pieces.append(rest)
+    yield b"".join(pieces)
+
+
+# ---- what people are told
+
+
+def _tell(message: str) -> None:
+    sys.stderr.write(f"{PROGRAM}: {harmless(message)}\n")
+    sys.stderr.flush()
+
+
+def _said(end: StreamEnd) -> str:
+    return f"{end.outcome}: {end.error}" if end.error is not None else end.outcome
+
+
+def _tell_summary(transcript: Transcript, dialect: str | None, as_json: bool) -> None:
+    end, usage = transcript.end, transcript.usage
+    assert end is not None
+    counts = ("prompt", "completion", "total", "cached", "cache_write", "reasoning")
+    known = {name: getattr(usage, f"{name}_tokens", None) for name in counts}
+    known = {name: count for name, count in known.items() if count is not None}
+    if as_json:
+        calls = [{"name": c.name, "arguments": c.arguments} for c in transcript.tool_calls]
+        summary = {
+            "outcome": end.outcome,
+            "error": end.error,
+            "finish_reason": transcript.finish_reason,
+            "raw_finish_reason": transcript.raw_finish_reason,
+            "dialect": dialect,
+            "model": transcript.model,
+            "response_id": transcript.response_id,
+            "usage": {f"{name}_tokens": count for name, count in known.items()} or None,
+            "tool_calls": calls,
+        }
+        sys.stderr.write(harmless_json(msgspec.json.encode(summary)).decode() + "\n")
+        return
+    tokens = ", ".join(f"{count} {name.replace('_', ' ')}" for name, count in known.items())
+    rows = [
+        ("outcome", _said(end)),
+        ("finish", transcript.finish_reason or "none told"),
+        ("dialect", dialect or "not known"),
+        ("model", transcript.model),
+        ("response", transcript.response_id),
+        ("tokens", tokens or "none told"),
+        *(("call", f"{call.name}({call.arguments})") for call in transcript.tool_calls),
+    ]
+    for name, value in rows:
+        if value:
+            sys.stderr.write(f"{name:<9} {harmless(value)}\n")
+
+
+# ---- tour
+
+
+def _tour(as_json: bool) -> int:
+    from . import tour
+
+    stops = tour.visit()
+    if as_json:
+        sys.stdout.buffer.write(msgspec.json.encode([stop.row() for stop in stops]) + b"\n")
+    else:
+        sys.stdout.write(tour.table(stops, colours=has_colours(sys.stdout)))
+    sys.stdout.flush()
+    return 0 if tour.agree(stops) else UNEXPECTED
