@@ -12,33 +12,26 @@ have been delivered before. Source: the OpenAI API reference, ``responses/stream
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from ..events import Event, FinishReason, Heartbeat, ReasoningDelta, ResumePoint, TextDelta
+from ..events import Event, FinishReason, Heartbeat, ResumePoint, TextDelta
 from ..usage import responses_usage
 from . import openai_responses_tables as wire
-from .base import CALL, TEXT, THOUGHT, Call, Dialect
+from .base import TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
-from .openai_responses_hot import read_call, read_summary, read_text, read_thought
+from .openai_responses_hot import SUMMARY, read_text, run_pieces
 from .shapes import elements, is_object, members
 from .tolerant import REFUSED
 from .tools import argument_text, word
 
 if TYPE_CHECKING:
-    from ..framing.items import WireRecord
+    from ..framing.items import PlainForm, WireRecord
 
 __all__ = ["OpenAIResponses"]
 
-SUMMARY = 4
-"""The hot kind of a summary's deltas, beside those of ``base``."""
-READERS: dict[int, tuple[Callable[[bytes], Any], type[TextDelta | ReasoningDelta]]] = {
-    TEXT: (read_text, TextDelta),
-    THOUGHT: (read_thought, ReasoningDelta),
-    SUMMARY: (read_summary, ReasoningDelta),
-}
 REMEMBERED = 4096
 """How many parts of an answer are remembered as said. Beyond that, repeats are not read."""
 
@@ -88,43 +81,27 @@ class OpenAIResponses(Dialect):
             if self.hot == THOUGHT and self.channel == "summary":
                 self.hot = SUMMARY
 
-    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
-        before = position = self.position
-        cursor, origin, add = self.cursor, self.origin, events.append
-        odd: bytes | None = None
-        assert origin is not None
-        try:
-            if self.hot == CALL:
-                call = self.calls[-1]
-                for odd in rest:
-                    piece = read_call(odd)
-                    if piece.output_index != call.key:
-                        break
-                    self.add_arguments(call, piece.delta, events)
-                    position += 1
-                    cursor = piece.sequence_number
-                    add(ResumePoint(cursor, position, origin))
-                else:
-                    odd = None
+    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
+        # One record per read is the commonest case: it is spared the loop.
+        if self.hot == TEXT and len(payloads) == 1:
+            try:
+                piece = read_text(payloads[0])
+            except REFUSED:
+                pass
             else:
-                at = self.at
-                read, delta = READERS[self.hot]
-                for odd in rest:
-                    piece = read(odd)
-                    if piece.output_index != at:
-                        break
-                    position += 1
-                    cursor = piece.sequence_number
-                    add(delta(piece.delta))
-                    add(ResumePoint(cursor, position, origin))
-                else:
-                    odd = None
-        except REFUSED:
-            pass
-        self.position, self.cursor = position, cursor
-        if not self.calls:
-            self.base = cursor
-        return None if odd is None else self.missed(position - before, odd)
+                origin = self.origin
+                if origin is not None and piece.output_index == self.at:
+                    self.cursor = cursor = piece.sequence_number
+                    self.position = position = self.position + 1
+                    if not self.calls:
+                        self.base = cursor
+                    events.append(TextDelta(piece.delta))
+                    events.append(ResumePoint(cursor, position, origin))
+                    return
+        super().plain(payloads, form, events)
+
+    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+        return run_pieces(self, rest, events)
 
     # ---- the records
 

@@ -8,12 +8,22 @@ either, so it needs no types here; logprobs are, so they must be absent or empty
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 
-__all__ = ["read_call", "read_summary", "read_text", "read_thought"]
+from ..events import Event, ReasoningDelta, ResumePoint, TextDelta
+from .base import CALL, TEXT, THOUGHT
+from .tolerant import REFUSED
 
+if TYPE_CHECKING:
+    from .openai_responses import OpenAIResponses
+
+__all__ = ["SUMMARY", "read_text", "run_pieces"]
+
+SUMMARY = 4
+"""The hot kind of a summary's deltas, beside those of ``base``."""
 Piece = Annotated[str, msgspec.Meta(min_length=1)]
 
 
@@ -50,3 +60,51 @@ read_text = msgspec.json.Decoder(TextPiece).decode
 read_thought = msgspec.json.Decoder(ThoughtPiece).decode
 read_summary = msgspec.json.Decoder(SummaryPiece).decode
 read_call = msgspec.json.Decoder(CallPiece).decode
+
+READERS: dict[int, tuple[Callable[[bytes], Any], type[TextDelta | ReasoningDelta]]] = {
+    TEXT: (read_text, TextDelta),
+    THOUGHT: (read_thought, ReasoningDelta),
+    SUMMARY: (read_summary, ReasoningDelta),
+}
+
+
+def run_pieces(
+    dialect: OpenAIResponses, rest: Iterator[bytes], events: list[Event]
+) -> bytes | None:
+    """Read the deltas that go on where the last one stood; see ``Dialect.run``."""
+    before = position = dialect.position
+    cursor, origin, add = dialect.cursor, dialect.origin, events.append
+    odd: bytes | None = None
+    assert origin is not None
+    try:
+        if dialect.hot == CALL:
+            call = dialect.calls[-1]
+            for odd in rest:
+                piece = read_call(odd)
+                if piece.output_index != call.key:
+                    break
+                dialect.add_arguments(call, piece.delta, events)
+                position += 1
+                cursor = piece.sequence_number
+                add(ResumePoint(cursor, position, origin))
+            else:
+                odd = None
+        else:
+            at = dialect.at
+            read, delta = READERS[dialect.hot]
+            for odd in rest:
+                piece = read(odd)
+                if piece.output_index != at:
+                    break
+                position += 1
+                cursor = piece.sequence_number
+                add(delta(piece.delta))
+                add(ResumePoint(cursor, position, origin))
+            else:
+                odd = None
+    except REFUSED:
+        pass
+    dialect.position, dialect.cursor = position, cursor
+    if not dialect.calls:
+        dialect.base = cursor
+    return None if odd is None else dialect.missed(position - before, odd)
