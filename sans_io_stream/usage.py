@@ -335,13 +335,12 @@ def bedrock_usage(usage: dict[str, Any]) -> Usage:
 
 def flat_usage(record: dict[str, Any]) -> Usage | None:
     """The counts that Titan and Llama put into their records, beside the text."""
-    names = ("inputTextTokenCount", "totalOutputTextTokenCount")
-    names += ("prompt_token_count", "generation_token_count")
-    raw = {name: record[name] for name in names if record.get(name) is not None}
+    inputs = ("inputTextTokenCount", "prompt_token_count")
+    outputs = ("totalOutputTextTokenCount", "generation_token_count")
+    raw = {name: record[name] for name in inputs + outputs if record.get(name) is not None}
     if not raw:
         return None
-    prompt = count(raw, "inputTextTokenCount", "prompt_token_count")
-    completion = count(raw, "totalOutputTextTokenCount", "generation_token_count")
+    prompt, completion = count(raw, *inputs), count(raw, *outputs)
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
