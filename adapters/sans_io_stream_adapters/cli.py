@@ -161,7 +161,7 @@ def _decode(options: argparse.Namespace) -> int:
         _tell_summary(transcript, decoding.dialect, options.json)
     elif options.text and end.outcome != "complete":
         _tell(_said(end))
-    if options.text and decoding.dialect == "records":
+    if options.text and decoding.dialect == "records" and options.dialect is None:
         _tell("the records are of no known dialect: name one with --dialect, or leave out --text")
     return EXIT_CODES[end.outcome]
 
