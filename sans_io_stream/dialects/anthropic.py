@@ -21,6 +21,7 @@ from .anthropic_hot import read_input, read_text, read_thought
 from .base import CALL, TEXT, THOUGHT
 from .blocks import BlockDialect, block_index
 from .failure import error_info
+from .tolerant import REFUSED
 
 if TYPE_CHECKING:
     from ..framing.items import PlainForm, WireRecord
@@ -77,7 +78,7 @@ class Anthropic(BlockDialect):
         if self.hot == TEXT and len(payloads) == 1:
             try:
                 piece = read_text(payloads[0])
-            except msgspec.MsgspecError:
+            except REFUSED:
                 pass
             else:
                 events.append(TextDelta(piece.delta.text))
@@ -99,7 +100,7 @@ class Anthropic(BlockDialect):
                 for odd in rest:
                     self.run_input(odd, events)
             odd = None
-        except msgspec.MsgspecError:
+        except REFUSED:
             pass
         finally:
             self.position += len(events) - begin
