@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..usage import cohere_usage
 from .base import Call, Dialect
 from .failure import error_info
+from .shapes import is_array, is_object, members
 from .tools import argument_text, word
 
 if TYPE_CHECKING:
@@ -45,15 +46,13 @@ class Cohere(Dialect):
     }
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
-        if not isinstance(data, dict):
+        if not is_object(data):
             if not self.read_error(data):
                 self.unrecognized(record, "not an event of Cohere: no JSON object", events)
             return
         type_ = word(data.get("type")) or record.type
-        delta = data.get("delta")
-        delta = delta if isinstance(delta, dict) else {}
-        message = delta.get("message")
-        message = message if isinstance(message, dict) else {}
+        delta = members(data.get("delta"))
+        message = members(delta.get("message"))
         match type_:
             case "content-delta" | "content-start":
                 self.content(message.get("content"), events)
@@ -68,7 +67,7 @@ class Cohere(Dialect):
                 self.read_call(type_, data.get("index"), message.get("tool_calls"), events)
             case "citation-start":
                 citations = message.get("citations")
-                for citation in citations if isinstance(citations, list) else (citations,):
+                for citation in citations if is_array(citations) else (citations,):
                     if citation:
                         self.annotate("citation", citation, events)
             case "message-start":
@@ -87,10 +86,10 @@ class Cohere(Dialect):
 
     def content(self, content: Any, events: list[Event]) -> None:
         """A piece of a content: it tells by its field what it is a piece of."""
-        for part in content if isinstance(content, list) else (content,):
+        for part in content if is_array(content) else (content,):
             if isinstance(part, str):
                 self.text(part, events)
-            elif isinstance(part, dict):
+            elif is_object(part):
                 self.text(part.get("thinking"), events, kind="reasoning")
                 self.text(part.get("text"), events)
                 rest = {k: v for k, v in part.items() if k != "type" and k not in PIECES and v}
@@ -100,10 +99,8 @@ class Cohere(Dialect):
     def read_call(self, type_: str, index: Any, calls: Any, events: list[Event]) -> None:
         """The three records of a tool call. One without an index is about the last call."""
         key = index if type(index) is int else None
-        entry = calls[0] if isinstance(calls, list) and calls else calls
-        entry = entry if isinstance(entry, dict) else {}
-        function = entry.get("function")
-        function = function if isinstance(function, dict) else {}
+        entry = members(calls[0] if is_array(calls) and calls else calls)
+        function = members(entry.get("function"))
         arguments = argument_text(function.get("arguments"))
         call = self.open_call_at(key)
         if type_ == "tool-call-start" or (call is None and type_ == "tool-call-delta"):
@@ -124,8 +121,8 @@ class Cohere(Dialect):
     def read_end(self, data: dict[str, Any], delta: dict[str, Any], events: list[Event]) -> None:
         self.start(data.get("id"), None, events)
         reason = word(delta.get("finish_reason"))
-        usage = delta.get("usage")
-        if isinstance(usage, dict) and usage:
+        usage = members(delta.get("usage"))
+        if usage:
             self.count_tokens(cohere_usage(usage), events)
         finish_error(self, reason, delta)
         logprobs = delta.get("logprobs") or data.get("logprobs")
@@ -142,7 +139,7 @@ def finish_error(dialect: Dialect, reason: str | None, ending: dict[str, Any]) -
     told = ending.get("error")
     if not told and reason not in FAILURES:
         return
-    if isinstance(told, dict):
+    if is_object(told):
         dialect.fail(error_info(told))
         return
     kind = word(ending.get("error_type")) or (reason if reason == "TIMEOUT" else None)

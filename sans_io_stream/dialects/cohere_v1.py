@@ -15,6 +15,7 @@ from ..usage import cohere_usage
 from .base import Call, Dialect
 from .cohere import finish_error
 from .failure import error_info
+from .shapes import elements, is_array, is_object, members
 from .tools import argument_text, word
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class CohereV1(Dialect):
         return "tool_calls" if called else super().reason_of(raw, choice)
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
-        if not isinstance(data, dict):
+        if not is_object(data):
             if not self.read_error(data):
                 self.unrecognized(record, "not an event of Cohere: no JSON object", events)
             return
@@ -93,7 +94,7 @@ class CohereV1(Dialect):
     def read_named(self, type_: str, data: dict[str, Any], events: list[Event]) -> None:
         kind, field = NAMED[type_]
         values = data.get(field) if field is not None else None
-        if isinstance(values, list):
+        if is_array(values):
             for value in values:
                 self.annotate(kind, value, events)
         else:
@@ -101,7 +102,7 @@ class CohereV1(Dialect):
 
     def read_fragment(self, delta: Any, events: list[Event]) -> None:
         """A piece of a call: its name, or a fragment of its arguments as JSON text."""
-        if not isinstance(delta, dict):
+        if not is_object(delta):
             return
         index = delta.get("index")
         key = index if type(index) is int else None
@@ -125,8 +126,8 @@ class CohereV1(Dialect):
 
     def read_calls(self, calls: Any, events: list[Event]) -> None:
         """The calls told whole: they close those that came in fragments, in their order."""
-        for entry in calls if isinstance(calls, list) else ():
-            if not isinstance(entry, dict):
+        for entry in elements(calls):
+            if not is_object(entry):
                 continue
             number, self.whole_calls = self.whole_calls, self.whole_calls + 1
             call = next((call for call in self.calls if call.index == number), None)
@@ -138,12 +139,11 @@ class CohereV1(Dialect):
             self.close_call(call, events)
 
     def read_end(self, data: dict[str, Any], events: list[Event]) -> None:
-        response = data.get("response")
-        response = response if isinstance(response, dict) else {}
+        response = members(data.get("response"))
         self.start(response.get("generation_id"), None, events)
         reason = word(data.get("finish_reason")) or word(response.get("finish_reason"))
-        usage = response.get("meta")
-        if isinstance(usage, dict) and usage:
+        usage = members(response.get("meta"))
+        if usage:
             self.count_tokens(cohere_usage(usage), events)
         finish_error(self, reason, data)
         # An empty answer is an answer: it has a finish of its own.

@@ -18,6 +18,7 @@ from ..events import Event, FinishReason, ReasoningDelta, TextDelta
 from ..usage import ollama_usage
 from .base import TEXT, THOUGHT, Dialect
 from .ollama_hot import read_generated, read_generated_thought, read_text, read_thought
+from .shapes import elements, is_array, is_object, members
 from .tolerant import REFUSED
 from .tools import argument_text, word
 
@@ -70,16 +71,25 @@ class Ollama(Dialect):
                 self.hot += GENERATED
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
-        if self.hot == TEXT and len(payloads) == 1:
+        if self.hot == TEXT:
             try:
-                line = read_text(payloads[0])
+                if len(payloads) == 1:
+                    line = read_text(payloads[0])
+                    if not line.done:
+                        events.append(TextDelta(line.message.content))
+                        self.position += 1
+                        return
+                else:
+                    # All or nothing: cheaper than to keep count, and mostly it is all.
+                    pieces = [
+                        TextDelta(line.message.content if not line.done else last())
+                        for line in map(read_text, payloads)
+                    ]
+                    events += pieces
+                    self.position += len(pieces)
+                    return
             except REFUSED:
                 pass
-            else:
-                if not line.done:
-                    events.append(TextDelta(line.message.content))
-                    self.position += 1
-                    return
         super().plain(payloads, form, events)
 
     def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
@@ -129,7 +139,7 @@ class Ollama(Dialect):
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         failed = self.read_error(data)
-        if not isinstance(data, dict):
+        if not is_object(data):
             if not failed:
                 self.unrecognized(record, "not a line of Ollama: no JSON object", events)
             return
@@ -137,13 +147,13 @@ class Ollama(Dialect):
         self.generated = response is not None
         reason = word(data.get("done_reason"))
         done = data.get("done") is True or reason is not None
-        spoke = done or isinstance(message, dict) or isinstance(response, str)
+        spoke = done or is_object(message) or isinstance(response, str)
         if not spoke and not failed and not self.belongs(data):
             self.unrecognized(record, "neither message, response nor done", events)
             return
         if not failed:
             self.start(None, data.get("model"), events)
-        if isinstance(message, dict):
+        if is_object(message):
             self.read_message(message, events)
         # What generate says stands beside ``response``, not in a message.
         self.read_piece(data, response, events)
@@ -180,18 +190,15 @@ class Ollama(Dialect):
         """Thinking, text, tool calls and images: of a message, or of a ``generate`` line."""
         self.text(holder.get("thinking"), events, kind="reasoning")
         self.text(content, events)
-        calls = holder.get("tool_calls")
-        for entry in calls if isinstance(calls, list) else ():
-            if isinstance(entry, dict):
+        for entry in elements(holder.get("tool_calls")):
+            if is_object(entry):
                 self.whole_call(entry, events)
         images = holder.get("images")
-        for image in images if isinstance(images, list) else (holder.get("image"),):
+        for image in images if is_array(images) else (holder.get("image"),):
             self.image(image, events)
 
     def whole_call(self, entry: dict[str, Any], events: list[Event]) -> None:
-        function = entry.get("function")
-        if not isinstance(function, dict):
-            function = entry
+        function = members(entry.get("function")) or entry
         name = word(function.get("name"))
         arguments = argument_text(function.get("arguments"))
         call = self.open_call(events, id=word(entry.get("id")), name=name, arguments=arguments)
@@ -207,3 +214,8 @@ class Ollama(Dialect):
             self.annotate("image", image, events)
         else:
             self.media(None, data, events, 0)
+
+
+def last() -> str:
+    """Refuse a line that is the last one, for all that it looks like a plain piece."""
+    raise ValueError("the answer ends here")

@@ -17,6 +17,7 @@ import msgspec
 from ..errors import ErrorInfo
 from ..events import Event, FinishReason, Heartbeat
 from .base import Dialect
+from .shapes import members
 from .tools import word
 
 if TYPE_CHECKING:
@@ -106,4 +107,4 @@ def read_object(data: bytes) -> dict[str, Any]:
         value: Any = msgspec.json.decode(data)
     except (msgspec.DecodeError, RecursionError):
         return {}
-    return value if isinstance(value, dict) else {}
+    return members(value)

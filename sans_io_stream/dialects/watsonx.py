@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..usage import watsonx_usage
 from .openai_chat import OpenAIChat
+from .shapes import elements, is_array, is_object, members
 
 if TYPE_CHECKING:
     from ..events import Event, FinishReason
@@ -48,9 +49,9 @@ class Watsonx(OpenAIChat):
         return super().reason_of(raw.lower() if raw else raw, choice)
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
-        results = data.get("results") if isinstance(data, dict) else None
-        if not isinstance(results, list):
-            if isinstance(data, dict) and isinstance(data.get("choices"), list):
+        results = members(data).get("results")
+        if not is_array(results):
+            if is_array(members(data).get("choices")):
                 self.start(data.get("id"), data.get("model_id"), events)
                 data = {k: v for k, v in data.items() if k not in STRUCTURAL}
             super().read(data, record, events)
@@ -58,11 +59,9 @@ class Watsonx(OpenAIChat):
         self.read_error(data)
         self.start(None, data.get("model_id"), events)
         for number, result in enumerate(results):
-            if isinstance(result, dict):
+            if is_object(result):
                 self.read_result(result, number, events)
-        system = data.get("system")
-        warnings = system.get("warnings") if isinstance(system, dict) else None
-        for warning in warnings if isinstance(warnings, list) else ():
+        for warning in elements(members(data.get("system")).get("warnings")):
             self.annotate("warning", warning, events)
         for field, value in data.items():
             if field not in STRUCTURAL and value is not None:
