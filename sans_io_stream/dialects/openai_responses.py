@@ -22,8 +22,8 @@ from ..usage import responses_usage
 from . import openai_responses_tables as wire
 from .base import TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
-from .openai_responses_hot import SUMMARY, read_text, run_pieces
-from .shapes import elements, is_object, members
+from .openai_responses_hot import LARGEST, SUMMARY, read_text, run_pieces
+from .shapes import elements, is_object, members, short
 from .tolerant import REFUSED
 from .tools import argument_text, word
 
@@ -112,7 +112,7 @@ class OpenAIResponses(Dialect):
             return
         kind = self.kind_of(data, record)
         sequence = data.get("sequence_number")
-        if type(sequence) is int:
+        if type(sequence) is int and 0 <= sequence <= LARGEST:
             self.cursor = sequence
         if kind in wire.HEARTBEATS:
             events.append(Heartbeat(kind))
@@ -181,7 +181,7 @@ class OpenAIResponses(Dialect):
         """Which item an event belongs to. Ids come second: there are servers (Copilot) that
         give an item another id in every event."""
         index = data.get("output_index")
-        return index if type(index) is int else wire.short(word(data.get("item_id")) or "")
+        return index if type(index) is int else short(word(data.get("item_id")) or "")
 
     def remember(self, *marks: str) -> None:
         for mark in marks:
@@ -256,7 +256,7 @@ class OpenAIResponses(Dialect):
         """A call to a tool of the caller's: its beginning, or its end."""
         id_ = word(item.get("call_id")) or word(item.get("id"))
         name = word(item.get("name"))
-        mark = f"call:{wire.short(id_) if id_ else place}"
+        mark = f"call:{short(id_) if id_ else place}"
         if mark in self.said:
             return
         call = self.open_call_for(place, id_)
@@ -297,7 +297,7 @@ class OpenAIResponses(Dialect):
         """A finished item that is no tool call of the caller's."""
         kind = str(item.get("type"))
         if kind not in ("message", "reasoning"):
-            self.remember(wire.short(kind))
+            self.remember(short(kind))
             if kind == "image_generation_call" and item.get("result"):
                 self.read_media(item["result"], item, events)
                 item = {k: v for k, v in item.items() if k != "result"}
@@ -363,5 +363,5 @@ class OpenAIResponses(Dialect):
                 channels = {"text", "refusal"} if kind == "message" else {"summary", "reasoning"}
                 if not told & channels:
                     self.read_item(item, place, events)
-            elif wire.short(kind) not in told:
+            elif short(kind) not in told:
                 self.read_item(item, place, events)

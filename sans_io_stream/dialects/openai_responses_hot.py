@@ -20,16 +20,20 @@ from .tolerant import REFUSED
 if TYPE_CHECKING:
     from .openai_responses import OpenAIResponses
 
-__all__ = ["SUMMARY", "read_text", "run_pieces"]
+__all__ = ["LARGEST", "SUMMARY", "read_text", "run_pieces"]
 
 SUMMARY = 4
 """The hot kind of a summary's deltas, beside those of ``base``."""
+LARGEST = 2**63 - 1
+"""No number above this one is a cursor: it would fit into no snapshot."""
+
 Piece = Annotated[str, msgspec.Meta(min_length=1)]
+Number = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
 
 
 class _Piece(msgspec.Struct, gc=False, tag_field="type"):
     delta: Piece
-    sequence_number: int
+    sequence_number: Number
     output_index: int
 
 
@@ -52,7 +56,7 @@ class CallPiece(msgspec.Struct, gc=False):
 
     type: Literal["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"]
     delta: Piece
-    sequence_number: int
+    sequence_number: Number
     output_index: int
 
 

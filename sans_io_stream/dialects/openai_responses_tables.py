@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 from typing import Any, Literal
 
 from .shapes import is_object, members
@@ -34,7 +33,6 @@ __all__ = [
     "from_base64",
     "image_type",
     "part_of",
-    "short",
 ]
 
 SPELLINGS = {
@@ -153,8 +151,6 @@ STRUCTURAL = BEGINNINGS | frozenset(
 )
 """Events that only say how far something is, or that repeat what the finished item says."""
 
-LONGEST_NAME = 64
-
 
 def error_fields(data: dict[str, Any]) -> dict[str, Any]:
     """The fields of an error, whether nested or flat, with what its headers say of it."""
@@ -206,10 +202,3 @@ def part_of(data: dict[str, Any]) -> int:
     """The number of a part within its item."""
     index = data.get("content_index", data.get("summary_index"))
     return index if type(index) is int else 0
-
-
-def short(name: str) -> str:
-    """``name``, or a digest of it if it is too long to be remembered."""
-    if len(name) <= LONGEST_NAME:
-        return name
-    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()

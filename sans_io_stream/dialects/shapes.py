@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import Any, TypeGuard
 
-__all__ = ["elements", "is_array", "is_object", "members"]
+__all__ = ["elements", "is_array", "is_object", "members", "short"]
+
+
+LONGEST_NAME = 64
 
 
 def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
@@ -25,3 +29,10 @@ def members(value: Any) -> dict[str, Any]:
 def elements(value: Any) -> list[Any]:
     """``value`` if it is an array, else an empty one."""
     return value if is_array(value) else []
+
+
+def short(name: str) -> str:
+    """``name``, or a digest of it if it is too long to be remembered."""
+    if len(name) <= LONGEST_NAME:
+        return name
+    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
