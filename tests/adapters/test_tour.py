@@ -56,10 +56,10 @@ def test_the_table_is_a_screenful(stops: list[tour.Stop]) -> None:
     table = tour.table(stops)
     lines = table.splitlines()
     assert len(lines) <= 25
-    assert max(map(len, lines)) <= 90
+    assert max(map(len, lines)) <= 80
     assert not COLOUR.search(table)
     assert COLOUR.sub("", tour.table(stops, colours=True)) == table
-    assert table.count(stops[0].text) == 1
+    assert " ".join(table.split()).count(stops[0].text) == 1
     assert "All agree" in table
 
 
