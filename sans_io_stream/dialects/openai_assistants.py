@@ -19,6 +19,7 @@ from ..usage import chat_usage
 from .base import Call, Dialect
 from .failure import error_info
 from .shapes import elements, is_object, members, short
+from .tolerant import scrub
 from .tools import argument_text, word
 
 if TYPE_CHECKING:
@@ -179,7 +180,8 @@ class OpenAIAssistants(Dialect):
         self.start(run.get("id"), run.get("model"), events)
         usage = run.get("usage")
         if is_object(usage):
-            self.count_tokens(chat_usage(usage, msgspec.json.encode(usage), ""), events)
+            counts = scrub(usage) if self.lax else usage
+            self.count_tokens(chat_usage(counts, msgspec.json.encode(counts), ""), events)
         status = word(run.get("status")) or event.removeprefix("thread.run.")
         if status not in FINAL:
             return

@@ -17,6 +17,7 @@ from ..events import FinishReason  # noqa: TC001 - msgspec reads the annotations
 from ..usage import llamacpp_usage, tgi_usage
 from .openai_chat import OpenAIChat
 from .shapes import is_object, members
+from .tolerant import scrub
 from .tools import word
 
 if TYPE_CHECKING:
@@ -107,7 +108,8 @@ class OpenAICompletions(OpenAIChat):
             return
         if not choice.visible:
             self.text(data.get("generated_text"), events, number)
-        usage = place.usage(data) if place.usage is not None else None
+        counts = scrub(data) if self.lax else data
+        usage = place.usage(counts) if place.usage is not None else None
         if usage is not None:
             self.count_tokens(usage, events)
         self.finish(reason, number)

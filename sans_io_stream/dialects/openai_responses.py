@@ -24,7 +24,7 @@ from .base import TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
 from .openai_responses_hot import LARGEST, SUMMARY, read_text, run_pieces
 from .shapes import elements, is_object, members, short
-from .tolerant import REFUSED
+from .tolerant import REFUSED, scrub
 from .tools import argument_text, word
 
 if TYPE_CHECKING:
@@ -337,7 +337,7 @@ class OpenAIResponses(Dialect):
         self.read_leftovers(response.get("output"), events)
         usage = response.get("usage")
         if is_object(usage):
-            self.count_tokens(responses_usage(usage), events)
+            self.count_tokens(responses_usage(scrub(usage) if self.lax else usage), events)
         for field, kind in (("content_filters", "content_filter"), ("moderation", "moderation")):
             if response.get(field):
                 self.annotate(kind, response[field], events)

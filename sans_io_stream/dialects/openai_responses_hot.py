@@ -9,7 +9,7 @@ either, so it needs no types here; logprobs are, so they must be absent or empty
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -29,36 +29,37 @@ LARGEST = 2**63 - 1
 
 Piece = Annotated[str, msgspec.Meta(min_length=1)]
 Number = Annotated[int, msgspec.Meta(ge=0, le=LARGEST)]
+Kind = TypeVar("Kind")
 
 
-class _Piece(msgspec.Struct, gc=False, tag_field="type"):
+class Delta(msgspec.Struct, Generic[Kind], gc=False):
+    """A delta of one kind.
+
+    The fields stand in the reference's order, which is the fastest to read. ``type`` is no
+    tag, since a lone struct would be taken without its tag, too.
+    """
+
+    type: Kind
     delta: Piece
-    sequence_number: Number
     output_index: int
+    sequence_number: Number
 
 
-class TextPiece(_Piece, gc=False, tag="response.output_text.delta"):
+class TextPiece(msgspec.Struct, gc=False, kw_only=True):
     """A delta of the visible text, without logprobs."""
 
-    logprobs: tuple[()] | None = None
-
-
-class ThoughtPiece(_Piece, gc=False, tag="response.reasoning_text.delta"):
-    """A delta of the thinking itself."""
-
-
-class SummaryPiece(_Piece, gc=False, tag="response.reasoning_summary_text.delta"):
-    """A delta of the summary of the thinking."""
-
-
-class CallPiece(msgspec.Struct, gc=False):
-    """A delta of the arguments of a function, or of the input of a custom tool."""
-
-    type: Literal["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"]
+    type: Literal["response.output_text.delta"]
     delta: Piece
-    sequence_number: Number
+    logprobs: tuple[()] | None = None
     output_index: int
+    sequence_number: Number
 
+
+ThoughtPiece = Delta[Literal["response.reasoning_text.delta"]]
+SummaryPiece = Delta[Literal["response.reasoning_summary_text.delta"]]
+CallPiece = Delta[
+    Literal["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"]
+]
 
 read_text = msgspec.json.Decoder(TextPiece).decode
 read_thought = msgspec.json.Decoder(ThoughtPiece).decode

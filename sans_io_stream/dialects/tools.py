@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from .tolerant import scrub
+
 if TYPE_CHECKING:
     from ..events import Event
     from .base import Call, Dialect
@@ -60,9 +62,7 @@ def open_call_for(
     """The open call to which a fragment may belong: the last one that fits."""
     for call in reversed(dialect.calls):
         if call.choice == choice and (
-            call.key == key
-            if key is not None
-            else id_ is None or call.id == id_ or call.id is None
+            call.key == key if key is not None else id_ is None or call.id == id_ or call.id is None
         ):
             return call
     if key is None and id_ is not None:
@@ -106,4 +106,4 @@ def argument_text(value: Any) -> str:
         return value
     if value is None:
         return ""
-    return msgspec.json.encode(value).decode()
+    return msgspec.json.encode(scrub(value)).decode()
