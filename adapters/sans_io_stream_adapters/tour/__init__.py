@@ -34,7 +34,7 @@ FRAMINGS = {
     "application/x-ndjson": "json lines",
     "application/vnd.amazon.eventstream": "eventstream",
 }
-HEADER = "  dialect          framing      bytes  reads  events  cuts  text  tokens    finish"
+HEADER = "  dialect          framing     bytes  reads  events  cuts  text  tokens   finish"
 GREEN, RED, DIM, RESET = "\x1b[32m", "\x1b[31m", "\x1b[2m", "\x1b[0m"
 
 
@@ -124,11 +124,11 @@ def table(stops: Sequence[Stop], *, colours: bool = False) -> str:
         prompt, completion, total = ("?" if count is None else count for count in stop.tokens)
         tokens = f"{prompt}+{completion}={total}"
         lines.append(
-            f"  {stop.dialect:<16} {stop.framing:<11} {stop.bytes:>6,} {stop.reads:>6,} "
+            f"  {stop.dialect:<16} {stop.framing:<11}{stop.bytes:>6,} {stop.reads:>6,} "
             f"{stop.events:>7}   {mark(stop.stable)}     {mark(stop.text == first.text)}    "
-            f"{tokens:<9} {stop.finish or stop.outcome}"
+            f"{tokens:<8} {stop.finish or stop.outcome}"
         )
-    answer = textwrap.wrap(f"“{first.text}”", 76)
+    answer = textwrap.wrap(f"“{first.text}”", 60)
     lines += ["", *(f"  {line}" for line in answer), ""]
     if agree(stops):
         verdict = "All agree: recorded, whole, byte by byte, and cut inside every character."
