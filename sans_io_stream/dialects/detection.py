@@ -71,11 +71,52 @@ def _of_conversation(name: str, data: dict[str, Any]) -> bool:
     )
 
 
+def _of_assistants(type: str, data: dict[str, Any]) -> bool:
+    name = data.get("event") if isinstance(data.get("data"), dict) else None
+    names = (data.get("object"), name, type)
+    return any(isinstance(n, str) and n.split(".")[0] == "thread" for n in names)
+
+
+def _of_completions(_: str, data: dict[str, Any]) -> bool:
+    """The completions of servers with a protocol of their own."""
+    token = data.get("token")
+    return (
+        (isinstance(token, dict) and "text" in token)
+        or (isinstance(data.get("content"), str) and isinstance(data.get("stop"), bool))
+        or (data.keys() == {"value"} and isinstance(data["value"], str))
+    )
+
+
+def _of_gemini(_: str, data: dict[str, Any]) -> bool:
+    """Responses of Gemini: candidates beside what only it says, or a judgement of the prompt."""
+    if any(isinstance(data.get(field), dict) for field in GEMINI_BESIDE):
+        return True
+    candidate = _first(data, "candidates")
+    return "finishReason" in candidate or "parts" in _member(candidate, "content")
+
+
+def _member(data: dict[str, Any], field: str) -> dict[str, Any]:
+    value = data.get(field)
+    return value if isinstance(value, dict) else {}
+
+
+GEMINI_BESIDE = ("usageMetadata", "promptFeedback", "usage_metadata", "prompt_feedback")
+INTERACTIONS = ("interaction.", "step.", "content.")
+
+
+def _of_interactions(_: str, data: dict[str, Any]) -> bool:
+    return str(data.get("event_type")).startswith(INTERACTIONS)
+
+
 ROWS: tuple[Row, ...] = (
     ("openai-chat", lambda _, d: str(d.get("object", "")).startswith("chat.completion")),
     ("openai-responses", lambda t, d: str(d.get("type", t)).startswith("response.")),
     ("openai-responses", lambda _, d: d.get("object") == "response"),
+    ("openai-assistants", _of_assistants),
+    ("openai-completions", lambda _, d: d.get("object") == "text_completion"),
     ("openai-chat", lambda _, d: "delta" in _first_choice(d)),
+    ("openai-completions", lambda _, d: isinstance(_first_choice(d).get("text"), str)),
+    ("openai-completions", _of_completions),
     ("cohere", lambda _, d: d.get("type") in COHERE),
     ("cohere-v1", lambda _, d: d.get("event_type") in COHERE_V1),
     ("ollama", _of_ollama),
@@ -86,6 +127,8 @@ ROWS: tuple[Row, ...] = (
     ("anthropic-completions", lambda t, d: d.get("type", t) == "completion" and "completion" in d),
     ("bedrock-invoke", lambda _, d: isinstance(d.get("bytes"), str) and not d.keys() - INVOKE),
     ("bedrock-converse", _of_conversation),
+    ("gemini-interactions", _of_interactions),
+    ("gemini", _of_gemini),
 )
 
 

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 from ..errors import UnknownDialectError
+from .anthropic import Anthropic
+from .anthropic_completions import AnthropicCompletions
 from .base import Dialect
+from .bedrock_converse import BedrockConverse
+from .bedrock_invoke import BedrockInvoke
+from .cohere import Cohere
+from .cohere_v1 import CohereV1
+from .gemini import Gemini
+from .gemini_interactions import GeminiInteractions
+from .ollama import Ollama
+from .openai_assistants import OpenAIAssistants
 from .openai_chat import OpenAIChat
+from .openai_completions import OpenAICompletions
+from .openai_responses import OpenAIResponses
 from .plain import PlainText, Records
+from .replicate import Replicate
+from .watsonx import Watsonx
 
 __all__ = ["ALIASES", "DIALECTS", "dialect_class"]
 
 DIALECTS: dict[str, type[Dialect]] = {
-    cls.name: cls for cls in (OpenAIChat, PlainText, Records)
+    cls.name: cls
+    for cls in (
+        OpenAIChat,
+        OpenAIResponses,
+        OpenAIAssistants,
+        OpenAICompletions,
+        Cohere,
+        CohereV1,
+        Ollama,
+        Watsonx,
+        Replicate,
+        Anthropic,
+        AnthropicCompletions,
+        BedrockConverse,
+        BedrockInvoke,
+        Gemini,
+        GeminiInteractions,
+        PlainText,
+        Records,
+    )
 }
 
 ALIASES: dict[str, str] = {
@@ -24,6 +57,25 @@ ALIASES: dict[str, str] = {
     "llamacpp": "openai-chat",
     "llama.cpp": "openai-chat",
     "lmstudio": "openai-chat",
+    "responses": "openai-responses",
+    "assistants": "openai-assistants",
+    "completions": "openai-completions",
+    "tgi": "openai-completions",
+    "writer": "openai-completions",
+    "writer-completions": "openai-completions",
+    "cohere-v2": "cohere",
+    "watsonx.ai": "watsonx",
+    "anthropic-messages": "anthropic",
+    "claude": "anthropic",
+    "vertex-anthropic": "anthropic",
+    "anthropic-complete": "anthropic-completions",
+    "bedrock": "bedrock-converse",
+    "converse": "bedrock-converse",
+    "google": "gemini",
+    "vertex": "gemini",
+    "gemini-sse": "gemini",
+    "gemini-json-array": "gemini",
+    "interactions": "gemini-interactions",
     "sse": "records",
 }
 
