@@ -129,8 +129,8 @@ def source_of(record: bytes, path: str, usage: Any) -> tuple[msgspec.Raw, str]:
 def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
     """The usage of OpenAI chat completions and completions, and of their whole family.
 
-    Prompt and completion counts include their parts, except at servers (xAI) whose total
-    shows that reasoning stands beside the completion: there it is added.
+    Prompt and completion counts include their parts, except at servers whose total shows that
+    a part stands beside them (reasoning at xAI, audio at Mistral): there it is added.
     """
     into = usage.get("prompt_tokens_details") or usage.get("prompt_token_details")
     out_of = usage.get("completion_tokens_details")
@@ -146,6 +146,10 @@ def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
     if prompt is not None and completion is not None and reasoning and total is not None:
         if prompt + completion + reasoning == total:
             completion += reasoning
+    heard = count(into, "audio_tokens")
+    beside = None if prompt is None or heard is None else both(prompt + heard, completion)
+    if beside is not None and beside == total:
+        prompt = add(prompt, heard)
     if cached is not None and prompt is not None and cached > prompt:
         prompt += cached
     cost = usage.get("cost")

@@ -30,6 +30,7 @@ STRUCTURAL = frozenset(
     {
         "id", "object", "created", "model", "choices", "usage", "system_fingerprint",
         "service_tier", "obfuscation", "provider", "x_groq", "error", "request_id", "nonce",
+        "p",
     }
 )  # fmt: skip
 """Fields of a chunk that are read above, or only tell about the chunk itself."""
@@ -42,11 +43,15 @@ NAMED = {
     "search_results": "citation",
     "annotations": "citation",
     "logprobs": "logprobs",
+    "prompt_logprobs": "logprobs",
     "timings": "timings",
     "moderation": "moderation",
     "reasoning_details": "reasoning_details",
 }
 """Fields beside the deltas that have a name of their own as annotations."""
+
+PARTS = {"reference": "citation", "tool_reference": "citation"}
+"""Typed parts that have another name as annotations than their own type."""
 
 CHOICE_STRUCTURAL = frozenset(
     {"index", "delta", "message", "finish_reason", "native_finish_reason", "text"}
@@ -244,13 +249,16 @@ class OpenAIChat(Dialect):
             self.annotate("extra", part, events, choice)
         elif isinstance(part.get("thinking"), list | str):
             self.content(part["thinking"], events, choice, thinking=True)
+            if part.get("signature"):
+                self.annotate("signature", {"signature": part["signature"]}, events, choice)
         elif isinstance(part.get("text"), str):
             self.text(part["text"], events, choice, "reasoning" if thinking else "text")
         else:
             image = part.get("image_url")
             url = image.get("url") if isinstance(image, dict) else image
             if not self.data_url(url, events, choice):
-                self.annotate(str(part.get("type", "extra")), part, events, choice)
+                kind = str(part.get("type", "extra"))
+                self.annotate(PARTS.get(kind, kind), part, events, choice)
 
     def data_url(self, url: Any, events: list[Event], choice: int) -> bool:
         """Media inside a ``data:`` URL (RFC 2397); False for anything else."""

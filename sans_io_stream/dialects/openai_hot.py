@@ -92,6 +92,7 @@ class _Chunk(_Strict, Generic[D]):
     system_fingerprint: str | None = None
     usage: None = None
     obfuscation: str | None = None
+    p: str | None = None
     provider: str | None = None
 
 

@@ -12,6 +12,7 @@ from .cohere import Cohere
 from .cohere_v1 import CohereV1
 from .gemini import Gemini
 from .gemini_interactions import GeminiInteractions
+from .mistral import Mistral
 from .ollama import Ollama
 from .openai_assistants import OpenAIAssistants
 from .openai_chat import OpenAIChat
@@ -41,6 +42,7 @@ DIALECTS: dict[str, type[Dialect]] = {
         BedrockInvoke,
         Gemini,
         GeminiInteractions,
+        Mistral,
         PlainText,
         Records,
     )

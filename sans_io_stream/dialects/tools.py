@@ -42,6 +42,9 @@ def chat_calls(dialect: Dialect, entries: list[Any], choice: int, events: list[E
         index = entry.get("index")
         key = index if isinstance(index, int | str) and not isinstance(index, bool) else None
         id_ = word(entry.get("id"))
+        if id_ == "null":
+            # What Mistral sends where a fragment has no id.
+            id_ = None
         name = word(function.get("name")) or word(entry.get("name"))
         arguments = argument_text(function.get("arguments", function.get("input")))
         call = open_call_for(dialect, choice, key, id_)
