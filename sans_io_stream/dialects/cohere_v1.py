@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
 from ..usage import cohere_usage
 from .base import Call, Dialect
 from .cohere import finish_error
@@ -19,7 +20,7 @@ from .shapes import elements, is_array, is_object, members
 from .tools import argument_text, word
 
 if TYPE_CHECKING:
-    from ..events import Event, FinishReason
+    from ..events import Event
     from ..framing.items import WireRecord
 
 __all__ = ["CohereV1"]

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
 from ..usage import watsonx_usage
 from .openai_chat import OpenAIChat
 from .shapes import elements, is_array, is_object, members
 
 if TYPE_CHECKING:
-    from ..events import Event, FinishReason
+    from ..events import Event
     from ..framing.items import WireRecord
 
 __all__ = ["Watsonx"]
