@@ -25,16 +25,39 @@ from .json_scan import JSONScan
 
 __all__ = ["SSE"]
 
-LF, CR, COLON = 10, 13, 58
+LF, CR, SPACE = 10, 13, 32
 BOM = b"\xef\xbb\xbf"
 LEARNABLE_ENDS = (b"\n", b"\r\n")
 RETRY_DIGITS = 15
 
 
-class SSE(msgspec.Struct, kw_only=True):
+class Header(msgspec.Struct, frozen=True, gc=False):
+    """What precedes the data of a plain record, and what follows it."""
+
+    fields: bytes
+    """The event line, if there is one, and the name of the data field."""
+    lead: bytes
+    """The first bytes of the data, as far as they are the same from record to record."""
+    end: bytes
+    """The line end."""
+    type: str
+
+    @property
+    def whole(self) -> bytes:
+        """All that precedes the bare item."""
+        return self.fields + self.lead
+
+
+PLAIN_HEADER = Header(b"data: ", b"", b"\n", "")
+"""What is expected before anything is learnt."""
+
+
+class SSE(msgspec.Struct, kw_only=True, gc=False):
     """The event-stream framing. All fields are state; ``retry`` is in milliseconds."""
 
     limits: Limits
+    cap: int = -1
+    """The largest read in which no line or record can exceed its limit; -1 for no shortcuts."""
     lead_end: bytes = b""
     """If given: what stands in the data before it is learnt as part of the header."""
     shortcuts: bool = True
@@ -63,24 +86,30 @@ class SSE(msgspec.Struct, kw_only=True):
     """A JSON document that stands bare between the fields, while it is incomplete."""
     scan: JSONScan | None = None
 
-    header: bytes = b""
-    skip: int = 0
-    tail: bytes = b""
-    back: int = 0
-    header_form: PlainForm = PLAIN
+    learnt: Header = PLAIN_HEADER
+    header: bytes = PLAIN_HEADER.whole
+    skip: int = len(PLAIN_HEADER.whole)
+    tail: bytes = PLAIN_HEADER.end * 2
+    back: int = -len(PLAIN_HEADER.end * 2)
+    form_ahead: PlainForm = PLAIN
+    """The form of items that begin with ``header``."""
     room: int = -1
     """A read of at most so many bytes may be one whole plain record; -1 when it may not, as
-    the next byte does not begin a block, or no header is learnt."""
+    the next byte does not begin a block."""
 
     shape: bytes | None = b""
-    """The header of the open block as far as it is one that can be learnt, else None."""
+    """The field lines of the open block before its data, if it is one to be learnt from."""
     shape_end: bytes = b""
-    rival: bytes = b""
-    """A learnable header other than the learnt one, seen in the block before."""
-    rival_end: bytes = b""
-    rival_form: PlainForm = PLAIN
+    rival: Header | None = None
+    """A header other than the learnt one, seen in the block before."""
+    young: int = 12
+    """So many blocks more are read one by one where they do not look alike."""
     recurred: bool = False
     """The rival is to be learnt when the read is done."""
+
+    def __post_init__(self) -> None:
+        if self.shortcuts:
+            self.cap = min(self.limits.line_bytes, self.limits.record_bytes)
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that ``data`` completes, in order."""
@@ -92,6 +121,8 @@ class SSE(msgspec.Struct, kw_only=True):
                 and data[: self.skip] == self.header
                 and data[self.back :] == self.tail
             ):
+                self.form = self.form_ahead
+                self.mixed = False
                 return [payload]
         return self._feed(data)
 
@@ -123,23 +154,21 @@ class SSE(msgspec.Struct, kw_only=True):
                 self.held = b""
             else:
                 self._unhold(items)
-        if self.shortcuts and not self.header:
-            data = self._read_first(data, items)
-        self.form = self.header_form
-        # In a stream of LF lines a CR may end a line anywhere: such reads go line by line.
-        if self.header and len(data) <= self._cap() and (CR in self.tail or CR not in data):
-            items = self._read_batch(data, items)
-        else:
+        self.form = self.form_ahead
+        if len(data) > self.cap:
             self._read_lines(data, items)
+        elif CR in data and CR not in self.tail:
+            # In a stream of LF lines a CR may end a line anywhere: such reads go line by line.
+            self._read_lines(data, items)
+        elif not self._read_block(data, items):
+            if self.young:
+                data = self._read_first(data, items)
+            items = self._read_batch(data, items)
         if self.recurred:
             self._learn()
-        elif not self.mixed and self._between() and self.header:
-            # ``form`` and ``mixed`` are what they must be for reads that leave early.
-            self.room = self._cap()
+        if not self.held and self._between():
+            self.room = self.cap
         return items
-
-    def _cap(self) -> int:
-        return min(self.limits.line_bytes, self.limits.record_bytes)
 
     def _between(self) -> bool:
         """The next byte begins a block, and nothing is pending."""
@@ -149,7 +178,6 @@ class SSE(msgspec.Struct, kw_only=True):
             and self.stray is None
             and not self.skip_lf
             and not self.broken
-            and not self.held
         )
 
     def _unhold(self, items: list[Item]) -> None:
@@ -157,16 +185,40 @@ class SSE(msgspec.Struct, kw_only=True):
         held, self.held = self.held, b""
         self._read_lines(held, items)
 
+    def _read_block(self, data: bytes, items: list[Item]) -> bool:
+        """Take a read that is one plain record, of the learnt type but with another lead."""
+        plain = self.learnt
+        # Behind "data:" a space would belong to the field, not to the data.
+        if plain.fields[-1] != SPACE:
+            return False
+        if not (data.startswith(plain.fields) and data.endswith(self.tail) and self._between()):
+            return False
+        payload = data[len(plain.fields) : self.back]
+        if LF in payload or CR in payload:
+            return False
+        self.started = True
+        self.form = PlainForm(plain.type) if plain.type else PLAIN
+        items.append(payload)
+        self._note_header(plain.fields, plain.type, plain.end, payload)
+        return True
+
     def _read_first(self, data: bytes, items: list[Item]) -> bytes:
-        """Learn a header as soon as a block has ended; what follows in the read is returned."""
-        for end in LEARNABLE_ENDS:
-            found = data.find(end + end)
-            if found >= 0:
-                begin = found + 2 * len(end)
-                self._read_lines(data[:begin], items)
-                if self.recurred:
-                    self._learn()
-                return data[begin:]
+        """Read the first blocks of a stream one by one, to learn from them at once.
+
+        Returns what is left, from the first record on that looks like the one before it.
+        """
+        while self.young and not data.startswith(self.header):
+            ends = [(data.find(end * 2), end) for end in LEARNABLE_ENDS]
+            found, end = min((place for place in ends if place[0] >= 0), default=(-1, b""))
+            if found < 0:
+                break
+            self.young -= 1
+            begin = found + 2 * len(end)
+            self._read_lines(data[:begin], items)
+            data = data[begin:]
+            if self.recurred:
+                self._learn()
+        self.form = self.form_ahead
         return data
 
     def _read_batch(self, data: bytes, items: list[Item]) -> list[Item]:
@@ -175,12 +227,13 @@ class SSE(msgspec.Struct, kw_only=True):
         separator = tail + header
         begin = 0
         if not (self._between() and data.startswith(header)):
-            found = data.find(separator)
+            found = data.find(separator) if len(data) > 2 * len(separator) else -1
             begin = found + len(tail) if found >= 0 else len(data)
             self._read_lines(data[:begin], items)
-            if not self._between():
+            if begin == len(data) or not self._between():
                 self._read_lines(data[begin:], items)
                 return items
+        self.started = True
         stop = data.rfind(tail)
         if stop >= begin:
             parts = data[begin + len(header) : stop].split(separator)
@@ -191,6 +244,8 @@ class SSE(msgspec.Struct, kw_only=True):
             else:
                 items = items + parts if items else parts  # type: ignore[assignment, operator]
             begin = stop + len(tail)
+            if begin == len(data):
+                return items
         rest = data[begin:]
         plain_so_far = header.startswith(rest) or (
             rest.startswith(header) and LF not in rest[self.skip :]
@@ -211,34 +266,36 @@ class SSE(msgspec.Struct, kw_only=True):
             else:
                 items.append(part)
 
-    def _note_shape(self, end: bytes, data: bytes) -> None:
+    def _note_header(self, fields: bytes, type: str, end: bytes, data: bytes) -> None:
         """See whether the block just read has a header that is worth expecting.
 
         The first one is learnt at once; another one only when it comes twice in a row,
         so that a ping between deltas does not displace theirs.
         """
-        shape = self.shape
-        if not shape or not self.shortcuts or end != self.shape_end or end not in LEARNABLE_ENDS:
-            return
         lead = b""
         if self.lead_end and (cut := data.find(self.lead_end)) >= 0:
             lead = data[: cut + len(self.lead_end)]
-        if not lead and not shape.endswith(b" "):
-            # Behind "data:" a space would belong to the field, not to the data.
+        elif not fields.endswith(b" "):
+            # Without a lead a space that follows would be taken for data.
             return
-        shape += lead
-        if shape == self.header and end + end == self.tail:
-            self.rival = b""
+        seen = Header(fields, lead, end, type)
+        known = self.learnt
+        if seen == known:
+            self.rival, self.recurred = None, False
         else:
-            self.recurred = shape == self.rival or not self.header
-            self.rival, self.rival_end = shape, end
-            self.rival_form = PlainForm(self.type, lead)
+            first = known == PLAIN_HEADER or (known.fields == fields and not known.lead)
+            self.recurred = first or seen == self.rival
+            self.rival = seen
 
     def _learn(self) -> None:
-        self.header, self.tail = self.rival, self.rival_end * 2
-        self.skip, self.back = len(self.header), -len(self.tail)
-        self.header_form = self.rival_form
-        self.rival, self.recurred = b"", False
+        assert self.rival is not None
+        learnt, self.rival, self.recurred = self.rival, None, False
+        self.learnt = learnt
+        self.header = learnt.whole
+        self.skip = len(self.header)
+        self.tail = learnt.end * 2
+        self.back = -len(self.tail)
+        self.form_ahead = PlainForm(learnt.type, learnt.lead)
 
     # ---- the grammar
 
@@ -253,7 +310,7 @@ class SSE(msgspec.Struct, kw_only=True):
             if not data:
                 return
         lines = data.splitlines(keepends=True)
-        rest = lines.pop() if lines and lines[-1][-1] not in (LF, CR) else b""
+        rest = lines.pop() if lines[-1][-1] not in (LF, CR) else b""
         if lines:
             if self.partial is not None:
                 lines[0] = self.partial.join(lines[0])
@@ -268,46 +325,54 @@ class SSE(msgspec.Struct, kw_only=True):
             self.partial.add(rest)
             if self.partial.size > self.limits.line_bytes + (0 if self.started else len(BOM)):
                 self._break("line", "line_bytes", self.limits.line_bytes, items)
+
     def _line(self, line: bytes, raw: bytes, items: list[Item]) -> bool:
         """Take one whole line, ``raw`` with its end. False if a limit broke the stream."""
         if not self.started:
             self.started = True
-            line = line.removeprefix(BOM)
-            raw = raw.removeprefix(BOM)
-        if len(line) > self.limits.line_bytes:
-            return self._break("line", "line_bytes", self.limits.line_bytes, items)
+            if line.startswith(BOM):
+                line = line[len(BOM) :]
+                raw = raw[len(BOM) :]
         if not line:
-            self._flush_stray(items)
+            if self.stray is not None:
+                self._flush_stray(items)
             self._dispatch(raw, items)
             return True
-        if line[0] == COLON:
-            self._flush_stray(items)
-            self.shape = None
-            items.append(Comment(line[1:].removeprefix(b" ").decode("utf-8", "replace")))
-            return True
-        name, _, value = line.partition(b":")
+        if len(line) > self.limits.line_bytes:
+            return self._break("line", "line_bytes", self.limits.line_bytes, items)
+        name, colon, value = line.partition(b":")
         if value[:1] == b" ":
             value = value[1:]
         if name == b"data":
-            self._flush_stray(items)
+            if self.stray is not None:
+                self._flush_stray(items)
             return self._data(value, line, raw, items)
-        if name == b"event":
+        if colon and not name:
             self._flush_stray(items)
+            self.shape = None
+            items.append(Comment(value.decode("utf-8", "replace")))
+            return True
+        return self._field(name, value, line, raw, items)
+
+    def _field(
+        self, name: bytes, value: bytes, line: bytes, raw: bytes, items: list[Item]
+    ) -> bool:
+        """Any field but data."""
+        if name == b"event":
             self.shape = raw if self.shape == b"" else None
             self.type = value.decode("utf-8", "replace")
         elif name == b"id":
-            self._flush_stray(items)
             self.shape = None
             if 0 not in value:
                 self.id = value.decode("utf-8", "replace")
         elif name == b"retry":
-            self._flush_stray(items)
             self.shape = None
             if value.isdigit() and len(value) <= RETRY_DIGITS:
                 self.retry = int(value)
         else:
             self.shape = None
             return self._stray(line, items)
+        self._flush_stray(items)
         self.open = True
         return True
 
@@ -331,7 +396,9 @@ class SSE(msgspec.Struct, kw_only=True):
         if self.lines is not None:
             data = b"\n".join(self.lines)
             items.append(WireRecord(data, self.type, self.id))
-            self._note_shape(end, data)
+            shape = self.shape
+            if shape and self.shortcuts and end == self.shape_end and end in LEARNABLE_ENDS:
+                self._note_header(shape, self.type, end, data)
         elif self.open:
             items.append(Blank(self.type, self.id))
         self.lines = None
