@@ -285,9 +285,9 @@ def kind_of(data: dict[str, Any]) -> str:
     kind = data.get("type")
     if isinstance(kind, str):
         return kind
-    if "delta" in data:
+    if isinstance(data.get("delta"), dict):
         return "content_block_delta" if "index" in data else "message_delta"
-    return next((kind for field, kind in SHAPES.items() if field in data), "")
+    return next((kind for field, kind in SHAPES.items() if isinstance(data.get(field), dict)), "")
 
 
 Handler = Callable[[Anthropic, dict[str, Any], list[Event]], bool]

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+# A struct's annotations are read when a snapshot is.
+from ..events import FinishReason  # noqa: TC001
 from .bedrock import CONVERSE_REASONS, converse_event, read_converse, read_failure
 from .blocks import BlockDialect
 
 if TYPE_CHECKING:
-    from ..events import Event, FinishReason
+    from ..events import Event
     from ..framing.items import WireRecord
 
 __all__ = ["BedrockConverse"]

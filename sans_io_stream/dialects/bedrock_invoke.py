@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+# A struct's annotations are read when a snapshot is.
+from ..events import FinishReason  # noqa: TC001
 from ..framing.items import WireRecord
 from ..usage import bedrock_usage, chat_usage, flat_usage
 from .anthropic import ANTHROPIC_REASONS, Anthropic
@@ -34,7 +36,7 @@ from .tolerant import TooDeep, Unreadable, read_json
 from .tools import chat_calls
 
 if TYPE_CHECKING:
-    from ..events import Event, FinishReason
+    from ..events import Event
 
 __all__ = ["BedrockInvoke"]
 
@@ -105,7 +107,8 @@ class BedrockInvoke(Anthropic):
             return
         own = {key: value for key, value in data.items() if not key.startswith("amazon-bedrock-")}
         terminal = own.get("type") == "message_stop"
-        if own and not terminal and not self.read_family(own, record, events):
+        silent = terminal or (data and not own)
+        if not silent and not self.read_family(own, record, events):
             super().read(own, record, events)
         self.extra(GUARDRAIL, data.get(GUARDRAIL), events)
         if data.get(TRACE):
