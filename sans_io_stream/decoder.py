@@ -1,12 +1,11 @@
 """StreamDecoder: the bytes of one response body in, events out.
 
-Here framing and dialect meet, and nothing else happens: the framing is found from the
-content type or the first bytes, the dialect from the first records; items of the one go to
-the other; limits, errors and the end become events. Nothing that a peer sends raises.
+Here framing and dialect meet, and nothing else happens: items of the one go to the other;
+limits, errors and the end become events. Nothing that a peer sends raises.
 
-States: *sniffing* (no framing yet) → *detecting* (no dialect yet: items are held, at most 8
-records or 64 KiB) → *reading* → *ended* (``StreamEnd`` is out). A body with an error status is
-a document, whatever it says: it is collected, and told at its end.
+States: *opening* (framing or dialect still unknown, see ``opening``) → *reading* → *ended*
+(``StreamEnd`` is out). A body with an error status is a document, whatever it says: it is
+collected, and told at its end.
 """
 
 from __future__ import annotations
@@ -14,10 +13,9 @@ from __future__ import annotations
 from typing import TypedDict
 
 from .dialects.base import Dialect, LimitReached
-from .dialects.detection import detect, is_heartbeat, tells_error
-from .dialects.failure import error_document
 from .dialects.plain import Records
 from .dialects.registry import dialect_class
+from .document import read_error_document
 from .errors import ErrorInfo, Outcome, StreamClosedError
 from .events import (
     Disconnected,
@@ -28,27 +26,17 @@ from .events import (
     StreamEnd,
     Unrecognized,
 )
-from .framing import FRAMINGS, AnyFraming
+from .framing import AnyFraming
 from .framing.items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
 from .framing.sniff import Sniffer
-from .framing.sse import SSE
 from .framing.text import Text
+from .opening import Opening
 from .policy import DEFAULT_LIMITS, Limits
-from .snapshot import (
-    DecoderState,
-    dump,
-    dump_dialect,
-    dump_framing,
-    load,
-    load_dialect,
-    load_framing,
-)
+from .snapshot import DecoderState, dump, dump_dialect, load, load_dialect
 
 __all__ = ["DecoderOptions", "StreamDecoder"]
 
 NO_CONTENT = 204
-HELD_RECORDS = 8
-HELD_BYTES = 64 * 1024
 BytesLike = bytes | bytearray | memoryview
 
 
@@ -77,16 +65,14 @@ class StreamDecoder:
         "_dialect",
         "_document",
         "_ended",
+        "_fast",
         "_framing",
-        "_held",
-        "_held_bytes",
-        "_held_records",
         "_input_ended",
         "_limits",
+        "_opening",
         "_point",
         "_raw",
         "_shortcuts",
-        "_sniffer",
         "_status",
         "_terminator",
     )
@@ -100,26 +86,26 @@ class StreamDecoder:
         limits: Limits | None = None,
         raw: bool = False,
         terminator: str | None = None,
+        shortcuts: bool = True,
     ) -> None:
         self._limits = limits if limits is not None else DEFAULT_LIMITS
         self._status = status
         self._raw = raw
         self._terminator = terminator
-        self._shortcuts = True
+        self._shortcuts = shortcuts
+        self._fast: AnyFraming | None = None
         self._framing: AnyFraming | None = None
-        self._sniffer: Sniffer | None = Sniffer(content_type=content_type)
         self._dialect: Dialect | None = None
-        self._held: list[Item] | None = None
-        self._held_records = 0
-        self._held_bytes = 0
         self._document: bytearray | None = None if 200 <= status < 300 else bytearray()
         self._input_ended = False
         self._ended = False
         self._point: ResumePoint | None = None
-        if dialect is not None:
-            self._dialect = self._new_dialect(dialect)
-            if self._dialect.name == "text":
-                self._frame("text")
+        self._opening: Opening | None = Opening(
+            limits=self._limits,
+            shortcuts=shortcuts,
+            dialect=None if dialect is None else dialect_class(dialect).name,
+            sniffer=Sniffer(content_type=content_type),
+        )
 
     # ---- the caller's side
 
@@ -132,21 +118,23 @@ class StreamDecoder:
         if type(data) is not bytes:
             data = bytes(data)
         events: list[Event] = []
-        dialect = self._dialect
-        framing = self._framing
-        if framing is None or dialect is None or self._ended or self._input_ended:
-            self._receive_first(data, events)
-        else:
-            items = framing.feed(data)
-            if framing.mixed or self._raw:
+        framing = self._fast
+        if framing is None:
+            self._receive(data, events)
+            return events
+        items = framing.feed(data)
+        if items:
+            dialect = self._dialect
+            assert dialect is not None
+            if framing.mixed:
                 self._read(framing, dialect, items, events)
-            elif items:
+            else:
                 try:
                     dialect.plain(items, framing.form, events)  # type: ignore[arg-type]
                 except LimitReached as limit:
-                    self._end("failed", ErrorInfo("limit", str(limit)), events)
-                if dialect.cursor is not None and events:
-                    self._note_point(events)
+                    self._end("failed", limit.error, events)
+            if dialect.cursor is not None and events:
+                self._note_point(events)
         return events
 
     def receive_eof(
@@ -157,20 +145,16 @@ class StreamDecoder:
         ``truncated`` says that the transport ended before the body was whole, ``error`` what
         went wrong with it. A second call returns [].
         """
-        if self._ended:
-            self._input_ended = True
-            return []
         events: list[Event] = []
-        if self._input_ended:
-            return events
+        if not self._ended:
+            if error is not None and not isinstance(error, ErrorInfo):
+                error = ErrorInfo("connection", f"{type(error).__name__}: {error}", retryable=True)
+            try:
+                self._finish(truncated or error is not None, error, events)
+            except LimitReached as limit:
+                self._end("failed", limit.error, events)
+            self._point = None
         self._input_ended = True
-        if error is not None and not isinstance(error, ErrorInfo):
-            error = ErrorInfo("connection", f"{type(error).__name__}: {error}", retryable=True)
-        try:
-            self._finish(truncated or error is not None, error, events)
-        except LimitReached as limit:
-            self._end("failed", ErrorInfo("limit", str(limit)), events)
-        self._point = None
         return events
 
     @property
@@ -189,6 +173,8 @@ class StreamDecoder:
     @property
     def dialect(self) -> str | None:
         """The name of the dialect, once it is known."""
+        if self._opening is not None:
+            return self._opening.dialect
         return self._dialect.name if self._dialect is not None else None
 
     @property
@@ -204,7 +190,6 @@ class StreamDecoder:
 
         Its size is that of the unfinished record, the open tool calls, and a constant.
         """
-        framing, dialect = self._framing, self._dialect
         return dump(
             DecoderState(
                 limits=self._limits,
@@ -214,12 +199,9 @@ class StreamDecoder:
                 shortcuts=self._shortcuts,
                 input_ended=self._input_ended,
                 ended=self._ended,
-                sniffer=self._sniffer,
-                framing=None if framing is None else dump_framing(framing),
-                dialect=None if dialect is None else dump_dialect(dialect),
-                held=self._held,
-                held_records=self._held_records,
-                held_bytes=self._held_bytes,
+                opening=self._opening,
+                framing=self._framing,
+                dialect=None if self._dialect is None else dump_dialect(self._dialect),
                 document=None if self._document is None else bytes(self._document),
                 point=self._point,
             )
@@ -237,23 +219,22 @@ class StreamDecoder:
             limits=state.limits,
             raw=state.raw,
             terminator=state.terminator,
+            shortcuts=state.shortcuts,
         )
-        decoder._shortcuts = state.shortcuts
         decoder._input_ended = state.input_ended
         decoder._ended = state.ended
-        decoder._sniffer = state.sniffer
-        decoder._framing = None if state.framing is None else load_framing(state.framing)
+        decoder._opening = state.opening
+        decoder._framing = state.framing
         decoder._dialect = None if state.dialect is None else load_dialect(state.dialect)
-        decoder._held = state.held
-        decoder._held_records = state.held_records
-        decoder._held_bytes = state.held_bytes
         decoder._document = None if state.document is None else bytearray(state.document)
         decoder._point = state.point
+        decoder._fast = decoder._fast_framing()
         return decoder
 
-    # ---- sniffing and detecting
+    # ---- reading
 
-    def _receive_first(self, data: bytes, events: list[Event]) -> None:
+    def _receive(self, data: bytes, events: list[Event]) -> None:
+        """Any read but those of a stream that is open, known and read without ``raw``."""
         if self._input_ended:
             raise StreamClosedError(
                 "receive_data() after receive_eof(): this body has ended; "
@@ -262,83 +243,31 @@ class StreamDecoder:
         if self._ended or not data:
             return
         if self._document is not None:
-            room = self._limits.error_body_bytes - len(self._document)
-            self._document += data[:room]
-            return
-        if self._framing is None:
-            assert self._sniffer is not None
-            name = self._sniffer.feed(data)
-            if name is None:
-                return
-            self._sniffed(name, events)
+            self._document += data[: self._limits.error_body_bytes - len(self._document)]
+        elif self._opening is not None:
+            items = self._opening.feed(data, events)
+            if items is not None:
+                self._read(*self._open(self._opening), items, events)
         else:
-            self._hold(self._framing, self._framing.feed(data), events)
+            assert self._framing is not None
+            assert self._dialect is not None
+            self._read(self._framing, self._dialect, self._framing.feed(data), events)
 
-    def _sniffed(self, name: str, events: list[Event]) -> None:
-        assert self._sniffer is not None
-        head, self._sniffer = self._sniffer.head(), None
-        if name == "text" and self._dialect is not None and not self._dialect.takes_text:
-            name = "jsonl"
-        framing = self._frame(name)
-        if self._dialect is None and name == "text":
-            self._dialect = self._new_dialect("text")
-        items = framing.feed(head)
-        if self._dialect is None:
-            self._hold(framing, items, events)
-        else:
-            self._read(framing, self._dialect, items, events)
-
-    def _frame(self, name: str) -> AnyFraming:
-        framing = FRAMINGS[name](limits=self._limits, shortcuts=self._shortcuts)
-        self._framing = framing
-        if self._dialect is not None and isinstance(framing, SSE):
-            framing.lead_end = self._dialect.lead_end
-        return framing
-
-    def _new_dialect(self, name: str) -> Dialect:
-        dialect = dialect_class(name)(limits=self._limits, shortcuts=self._shortcuts)
+    def _open(self, opening: Opening) -> tuple[AnyFraming, Dialect]:
+        """Framing and dialect, which are known now."""
+        assert opening.framing is not None
+        assert opening.dialect is not None
+        dialect = dialect_class(opening.dialect)(limits=self._limits, shortcuts=self._shortcuts)
         if isinstance(dialect, Records):
             dialect.terminated_by = self._terminator
             dialect.ended = self._status == NO_CONTENT
-        return dialect
+        self._framing, self._dialect, self._opening = opening.framing, dialect, None
+        self._fast = self._fast_framing()
+        return opening.framing, dialect
 
-    def _hold(self, framing: AnyFraming, items: list[Item], events: list[Event]) -> None:
-        """Hold items back until one of them tells the dialect. Heartbeats pass at once."""
-        for number, item in enumerate(items):
-            if type(item) is Comment:
-                events.append(Heartbeat(item.text))
-                continue
-            if type(item) is bytes:
-                item = framing.form.whole(item)
-            if type(item) is WireRecord and is_heartbeat(item):
-                events.append(Heartbeat(item.data.decode("utf-8", "replace").strip()))
-                continue
-            if self._held is None:
-                self._held = []
-            self._held.append(item)
-            name = None
-            if isinstance(item, WireRecord | Stray):
-                self._held_records += 1
-                self._held_bytes += len(item.data)
-                record = item if type(item) is WireRecord else WireRecord(item.data)
-                name = detect(record, self._limits.depth)
-            full = self._held_records >= HELD_RECORDS or self._held_bytes >= HELD_BYTES
-            if name is not None or full or type(item) is Broken:
-                self._settle(framing, name or "records", events)
-                rest = [
-                    framing.form.whole(i) if type(i) is bytes else i
-                    for i in items[number + 1 :]
-                ]
-                if self._dialect is not None and not self._ended:
-                    self._read(framing, self._dialect, rest, events)
-                return
-
-    def _settle(self, framing: AnyFraming, name: str, events: list[Event]) -> None:
-        held, self._held = self._held or [], None
-        self._dialect = self._new_dialect(name)
-        self._read(framing, self._dialect, held, events)
-
-    # ---- reading
+    def _fast_framing(self) -> AnyFraming | None:
+        open_ = not (self._ended or self._input_ended or self._raw)
+        return self._framing if open_ and self._opening is None else None
 
     def _read(
         self, framing: AnyFraming, dialect: Dialect, items: list[Item], events: list[Event]
@@ -358,8 +287,8 @@ class StreamDecoder:
             if run:
                 dialect.plain(run, framing.form, events)
         except LimitReached as limit:
-            self._end("failed", ErrorInfo("limit", str(limit)), events)
-        if events and dialect.cursor is not None:
+            self._end("failed", limit.error, events)
+        if events:
             self._note_point(events)
 
     def _note_point(self, events: list[Event]) -> None:
@@ -369,10 +298,10 @@ class StreamDecoder:
     def _read_item(
         self, framing: AnyFraming, dialect: Dialect, item: Item, events: list[Event]
     ) -> None:
-        if type(item) is bytes:
-            self._read_record(dialect, framing.form.whole(item), events)
-        elif type(item) is WireRecord:
+        if type(item) is WireRecord:
             self._read_record(dialect, item, events)
+        elif type(item) is bytes:
+            self._read_record(dialect, framing.form.whole(item), events)
         elif type(item) is Comment:
             events.append(Heartbeat(item.text))
         elif type(item) is Blank:
@@ -409,19 +338,25 @@ class StreamDecoder:
 
     def _finish(self, truncated: bool, error: ErrorInfo | None, events: list[Event]) -> None:
         if self._document is not None:
-            self._end("failed", self._document_error(bytes(self._document)), events)
+            assert self._opening is not None
+            claim = self._opening.sniffer.content_type
+            told = read_error_document(bytes(self._document), self._status, claim, self._limits)
+            self._end("failed", told, events)
             return
-        if self._framing is None:
-            assert self._sniffer is not None
-            self._sniffed(self._sniffer.end(), events)
-        framing = self._framing
-        assert framing is not None
-        if not self._ended:
-            self._finish_items(framing, framing.end(), truncated, events)
+        if self._opening is not None:
+            items = self._opening.end(events)
+            framing, dialect = self._open(self._opening)
+        else:
+            assert self._framing is not None
+            assert self._dialect is not None
+            framing, dialect = self._framing, self._dialect
+            items = framing.end()
+        last = items.pop() if items and isinstance(items[-1], Unfinished) else None
+        self._read(framing, dialect, items, events)
+        if last is not None and not self._ended:
+            self._read_unfinished(dialect, last, truncated, events)
         if self._ended:
             return
-        dialect = self._dialect
-        assert dialect is not None
         if error is not None:
             events.append(Disconnected(error))
         if dialect.close(truncated or not framing.closed, events):
@@ -431,54 +366,25 @@ class StreamDecoder:
         else:
             self._end("interrupted", error or _cut_off(truncated), events)
 
-    def _finish_items(
-        self, framing: AnyFraming, items: list[Item], truncated: bool, events: list[Event]
+    def _read_unfinished(
+        self, dialect: Dialect, item: Unfinished, truncated: bool, events: list[Event]
     ) -> None:
-        """The last items; an unfinished record counts if it is one after all."""
-        if self._dialect is None:
-            whole = [i.record if type(i) is Unfinished else i for i in items]
-            self._hold(framing, whole, events)
-            if self._dialect is None:
-                self._settle(framing, self._last_guess(), events)
-            return
-        for item in items:
-            if type(item) is not Unfinished:
-                self._read(framing, self._dialect, [item], events)
-            elif self._dialect.accepts(item, truncated):
-                self._read(framing, self._dialect, [item.record], events)
-            elif not truncated and not self._dialect.strict:
-                self._dialect.unrecognized(item.record, "cut off by the end of the body", events)
-
-    def _last_guess(self) -> str:
-        """The dialect of a body that ended undecided: errors are told alike everywhere."""
-        records = [i for i in self._held or () if isinstance(i, WireRecord | Stray)]
-        told = any(tells_error(i.data, self._limits.depth) for i in records)
-        return "openai-chat" if told else "records"
-
-    def _document_error(self, body: bytes) -> ErrorInfo:
-        """The error of a body with an error status; an event stream may tell one too."""
-        sniffer = self._sniffer
-        assert sniffer is not None
-        sniffer.feed(body)
-        if sniffer.end() == "sse":
-            framing = FRAMINGS["sse"](limits=self._limits)
-            for item in framing.feed(body) + framing.end():
-                record = item.record if type(item) is Unfinished else item
-                if isinstance(record, WireRecord | Stray):
-                    if tells_error(record.data, self._limits.depth):
-                        return error_document(record.data, self._status)
-        return error_document(body, self._status)
+        """The last record: it counts if it lacks nothing but its terminator."""
+        if dialect.accepts(item, truncated):
+            self._read_record(dialect, item.record, events)
+        elif not truncated and not dialect.strict:
+            dialect.unrecognized(item.record, "cut off by the end of the body", events)
 
     def _end(self, outcome: Outcome, error: ErrorInfo | None, events: list[Event]) -> None:
         """Say ``StreamEnd``, after the tail that is still owed."""
         if self._ended:
             return
         self._ended = True
+        self._fast = None
         if outcome == "failed" and error is not None and self._dialect is not None:
             self._dialect.fail(error)
             self._dialect.close(True, events)
         events.append(StreamEnd(outcome, error))
-        self._held = None
 
 
 def _cut_off(truncated: bool) -> ErrorInfo:

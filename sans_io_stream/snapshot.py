@@ -14,21 +14,12 @@ from .dialects.base import Dialect
 from .dialects.registry import DIALECTS
 from .errors import SnapshotError
 from .events import ResumePoint
-from .framing import FRAMINGS, AnyFraming
-from .framing.items import Item
-from .framing.sniff import Sniffer
+from .framing import AnyFraming
+from .opening import Opening
 from .policy import Limits
 from .usage import compact_usage
 
-__all__ = [
-    "DecoderState",
-    "dump",
-    "dump_dialect",
-    "dump_framing",
-    "load",
-    "load_dialect",
-    "load_framing",
-]
+__all__ = ["DecoderState", "dump", "dump_dialect", "load", "load_dialect"]
 
 VERSION = 1
 
@@ -44,12 +35,9 @@ class DecoderState(msgspec.Struct, kw_only=True, omit_defaults=True):
     shortcuts: bool
     input_ended: bool
     ended: bool
-    sniffer: Sniffer | None = None
-    framing: tuple[str, bytes] | None = None
+    opening: Opening | None = None
+    framing: AnyFraming | None = None
     dialect: tuple[str, bytes] | None = None
-    held: list[Item] | None = None
-    held_records: int = 0
-    held_bytes: int = 0
     document: bytes | None = None
     point: ResumePoint | None = None
 
@@ -78,26 +66,11 @@ def load(blob: bytes) -> DecoderState:
         raise SnapshotError(f"snapshot is damaged: {error}") from None
 
 
-def dump_framing(framing: AnyFraming) -> tuple[str, bytes]:
-    """A framing's name and state."""
-    name = next(name for name, cls in FRAMINGS.items() if type(framing) is cls)
-    return name, _encode(framing)
-
-
 def dump_dialect(dialect: Dialect) -> tuple[str, bytes]:
     """A dialect's name and state; of the record that held the usage, the usage is enough."""
     if dialect.usage is not None:
         dialect.usage = compact_usage(dialect.usage)
     return dialect.name, msgspec.json.encode(dialect)
-
-
-def load_framing(saved: tuple[str, bytes]) -> AnyFraming:
-    """The framing that was saved under its name."""
-    name, state = saved
-    try:
-        return msgspec.msgpack.decode(state, type=FRAMINGS[name])
-    except (KeyError, msgspec.DecodeError) as error:
-        raise SnapshotError(f"snapshot is damaged: framing {name!r}: {error}") from None
 
 
 def load_dialect(saved: tuple[str, bytes]) -> Dialect:

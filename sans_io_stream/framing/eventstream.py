@@ -42,7 +42,9 @@ Headers = dict[str, bool | int | str | bytes]
 TYPE_HEADERS = (":event-type", ":exception-type", ":error-code")
 
 
-class EventStream(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class EventStream(
+    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="eventstream"
+):
     """The framing of AWS event streams. All fields are state."""
 
     limits: Limits

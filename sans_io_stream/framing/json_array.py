@@ -36,7 +36,9 @@ ELEMENT_END = re.compile(rb"[\[\]{,]")
 SCALAR = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-class JSONArray(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class JSONArray(
+    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="json-array"
+):
     """The framing of a JSON array or of JSON documents. All fields are state."""
 
     limits: Limits

@@ -33,7 +33,9 @@ SIGNIFICANT = re.compile(rb"[^ \t\r\n]")
 SELF_CLOSING = (b"{", b"[", b'"')
 
 
-class JSONSequence(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class JSONSequence(
+    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="json-seq"
+):
     """The framing of JSON text sequences. All fields are state."""
 
     limits: Limits

@@ -26,7 +26,9 @@ ABOVE_BLANK = b"!"
 SELF_CLOSING = (b"{", b"[", b'"')
 
 
-class JSONLines(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class JSONLines(
+    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="jsonl"
+):
     """The framing of JSON Lines. All fields are state."""
 
     limits: Limits

@@ -52,7 +52,9 @@ PLAIN_HEADER = Header(b"data: ", b"", b"\n", "")
 """What is expected before anything is learnt."""
 
 
-class SSE(msgspec.Struct, kw_only=True, gc=False):
+class SSE(
+    msgspec.Struct, kw_only=True, gc=False, tag_field="framing", tag="sse"
+):
     """The event-stream framing. All fields are state; ``retry`` is in milliseconds."""
 
     limits: Limits

@@ -21,7 +21,9 @@ BOM = b"\xef\xbb\xbf"
 LONGEST = 3
 
 
-class Text(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
+class Text(
+    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="text"
+):
     """The framing of plain text. All fields are state; no limit applies to a piece."""
 
     limits: Limits

@@ -1,0 +1,31 @@
+"""A body with an error status: collected up to a limit, and told as one error."""
+
+from __future__ import annotations
+
+from .dialects.detection import tells_error
+from .dialects.failure import error_document
+from .errors import ErrorInfo
+from .framing import FRAMINGS
+from .framing.items import Stray, Unfinished, WireRecord
+from .framing.sniff import Sniffer
+from .policy import Limits
+
+__all__ = ["read_error_document"]
+
+
+def read_error_document(
+    body: bytes, status: int, content_type: str | None, limits: Limits
+) -> ErrorInfo:
+    """The error that ``body`` tells: a JSON document, an event stream with one, or text."""
+    sniffer = Sniffer(content_type=content_type)
+    sniffer.feed(body)
+    name = sniffer.end()
+    if name in ("sse", "jsonl", "json-seq"):
+        framing = FRAMINGS[name](limits=limits, shortcuts=False)
+        for item in framing.feed(body) + framing.end():
+            record = item.record if isinstance(item, Unfinished) else item
+            if type(record) is bytes:
+                record = framing.form.whole(record)
+            if isinstance(record, WireRecord | Stray) and tells_error(record.data, limits.depth):
+                return error_document(record.data, status)
+    return error_document(body, status)
