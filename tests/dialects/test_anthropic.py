@@ -76,9 +76,7 @@ def test_the_shortcut_changes_nothing() -> None:
     calls = [arguments(2, f"{n},") for n in range(40)]
     body = sse(*ANSWER[:9], *pieces, *odd, *ANSWER[9:14], *calls, *ANSWER[14:])
     fast = StreamDecoder("anthropic", content_type="text/event-stream")
-    slow = StreamDecoder(content_type="text/event-stream")
-    slow._shortcuts = False
-    slow._dialect = slow._new_dialect("anthropic")
+    slow = StreamDecoder("anthropic", content_type="text/event-stream", shortcuts=False)
     records = [part + b"\n\n" for part in body.split(b"\n\n")[:-1]]
     events = [event for record in records for event in fast.receive_data(record)]
     assert slow.receive_data(body) + slow.receive_eof() == events + fast.receive_eof()

@@ -69,7 +69,7 @@ DEEPSEEK = [
 ]
 COMMAND = [{"is_finished": False, "text": "One"}, {"is_finished": False, "text": " two"},
            {"is_finished": True, "finish_reason": "MAX_TOKENS"}]  # fmt: skip
-COMMAND_R = [
+COMMAND_R: list[dict[str, Any]] = [
     {"event_type": "stream-start", "generation_id": "g"},
     {"event_type": "text-generation", "text": "One"},
     {"event_type": "text-generation", "text": " two"},
@@ -108,16 +108,8 @@ FAMILIES = [
     (NOVA, "end_turn", "stop"),
 ]
 NAMES = [
-    "titan",
-    "llama",
-    "mistral",
-    "chat",
-    "deepseek",
-    "command",
-    "command-r",
-    "claude-2",
-    "nova",
-]
+    "titan", "llama", "mistral", "chat", "deepseek", "command", "command-r", "claude-2", "nova",
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("records", "raw", "reason"), FAMILIES, ids=NAMES)
@@ -178,7 +170,7 @@ def test_calls() -> None:
 
 
 def test_guardrails_are_annotations() -> None:
-    action = {"amazon-bedrock-guardrailAction": "INTERVENED"}
+    action: dict[str, Any] = {"amazon-bedrock-guardrailAction": "INTERVENED"}
     trace: dict[str, Any] = {"amazon-bedrock-trace": {"guardrail": {}}}
     events = read(
         chunks({**TITAN[0], **action}, {**TITAN[1], **action, **trace, **LAST}), NAME, FRAMES
