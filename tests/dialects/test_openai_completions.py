@@ -20,7 +20,13 @@ def chunk(text: Any, reason: str | None = None, index: int = 0, **more: Any) -> 
 
 
 USAGE = {"prompt_tokens": 2, "completion_tokens": 3, "total_tokens": 5}
-COUNTS = {"id": "cmpl-1", "object": "text_completion", "model": "m", "choices": [], "usage": USAGE}
+COUNTS: dict[str, Any] = {
+    "id": "cmpl-1",
+    "object": "text_completion",
+    "model": "m",
+    "choices": [],
+    "usage": USAGE,
+}
 
 
 def test_a_plain_completion() -> None:
