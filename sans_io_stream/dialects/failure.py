@@ -13,60 +13,37 @@ from typing import Any
 import msgspec
 
 from ..errors import ErrorInfo, ErrorKind
-from .tolerant import REFUSED
+from .shapes import elements, is_array, is_object, members
+from .tolerant import REFUSED, scrub
 
 __all__ = ["error_document", "error_in", "error_info"]
 
+WORDS: dict[ErrorKind, str] = {
+    "authentication": "authentication_error invalid_api_key unauthenticated unauthorized "
+    "unrecognized_client",
+    "permission": "permission_error permission_denied forbidden access_denied",
+    "not_found": "not_found model_not_found resource_not_found",
+    "rate_limit": "rate_limit_error rate_limit_exceeded rate_limited resource_exhausted "
+    "too_many_requests throttling",
+    "quota": "insufficient_quota billing_error quota_exceeded service_quota_exceeded",
+    "overloaded": "overloaded unavailable service_unavailable",
+    "timeout": "timeout deadline_exceeded model_timeout request_timeout gateway_timeout",
+    "server": "api_error server_error internal internal_server model_stream bad_gateway",
+    "invalid_request": "invalid_request bad_request invalid_argument failed_precondition "
+    "validation invalid_prompt context_length_exceeded unprocessable_entity",
+    "content_filter": "content_filter content_policy_violation responsible_ai_policy_violation",
+}
+"""The words that tell a kind, in whichever spelling: ``RateLimitError``, ``rate_limit_error``."""
+
+
+def plain_word(word: str) -> str:
+    """``word`` without what providers do not agree on: case, separators, the ending."""
+    letters = "".join(filter(str.isalnum, word)).lower()
+    return letters.removesuffix("exception").removesuffix("error")
+
+
 KINDS: dict[str, ErrorKind] = {
-    "authentication_error": "authentication",
-    "invalid_api_key": "authentication",
-    "unauthenticated": "authentication",
-    "unauthorized": "authentication",
-    "unrecognizedclientexception": "authentication",
-    "permission_error": "permission",
-    "permission_denied": "permission",
-    "forbidden": "permission",
-    "accessdeniedexception": "permission",
-    "not_found_error": "not_found",
-    "not_found": "not_found",
-    "model_not_found": "not_found",
-    "resourcenotfoundexception": "not_found",
-    "rate_limit_error": "rate_limit",
-    "rate_limit_exceeded": "rate_limit",
-    "rate_limited": "rate_limit",
-    "resource_exhausted": "rate_limit",
-    "too_many_requests": "rate_limit",
-    "throttlingexception": "rate_limit",
-    "insufficient_quota": "quota",
-    "billing_error": "quota",
-    "quota_exceeded": "quota",
-    "servicequotaexceededexception": "quota",
-    "overloaded_error": "overloaded",
-    "overloaded": "overloaded",
-    "unavailable": "overloaded",
-    "serviceunavailableexception": "overloaded",
-    "service_unavailable": "overloaded",
-    "timeout_error": "timeout",
-    "timeout": "timeout",
-    "deadline_exceeded": "timeout",
-    "modeltimeoutexception": "timeout",
-    "api_error": "server",
-    "server_error": "server",
-    "internal_error": "server",
-    "internal_server_error": "server",
-    "internal": "server",
-    "internalserverexception": "server",
-    "modelstreamerrorexception": "server",
-    "invalid_request_error": "invalid_request",
-    "invalid_request": "invalid_request",
-    "bad_request": "invalid_request",
-    "invalid_argument": "invalid_request",
-    "failed_precondition": "invalid_request",
-    "validationexception": "invalid_request",
-    "invalid_prompt": "invalid_request",
-    "context_length_exceeded": "invalid_request",
-    "content_filter": "content_filter",
-    "content_policy_violation": "content_filter",
+    plain_word(word): kind for kind, words in WORDS.items() for word in words.split()
 }
 
 BY_STATUS: dict[int, ErrorKind] = {
@@ -84,40 +61,55 @@ BY_STATUS: dict[int, ErrorKind] = {
 
 RETRYABLE_KINDS = frozenset({"rate_limit", "overloaded", "timeout", "server"})
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429})
-MESSAGE_KEYS = ("message", "Message", "detail", "error_message", "errorMessage", "title")
+MESSAGE_KEYS = (
+    "message", "Message", "detail", "error_message", "errorMessage", "error_description",
+    "msg", "title",
+)  # fmt: skip
+STATUS_KEYS = ("status", "status_code", "http_status", "http_status_code", "raw_status_code")
 SHOWN_TEXT = 2000
 
 
 def error_in(data: Any) -> ErrorInfo | None:
     """The error that a record tells, or None if it tells none.
 
-    A record tells one if it has a truthy ``error``, or is marked as one by its ``type``,
-    ``object`` or ``event_type``.
+    A record tells one if it has a truthy ``error``, a list of ``errors``, or is marked as one
+    by its ``type``, ``object`` or ``event_type``.
     """
-    if isinstance(data, list):
+    if is_array(data):
         return error_in(data[0]) if len(data) == 1 else None
-    if not isinstance(data, dict):
+    if not is_object(data):
         return None
-    inner = data.get("error")
     get = data.get
+    inner = get("error")
     marked = get("type") == "error" or get("object") == "error" or get("event_type") == "error"
     if not inner and not marked:
-        return None
-    request_id = text_or_none(data.get("request_id"))
-    if isinstance(inner, dict):
+        return first_of(get("errors"), data) if "errors" in data else None
+    request_id = text_or_none(get("request_id"))
+    if is_object(inner):
         return error_info(inner, request_id=request_id)
     if isinstance(inner, str) and inner:
-        kind = text_or_none(data.get("error_type"))
-        fields = {"message": inner, "type": kind, "code": data.get("code")}
-        fields.update({"status": data.get("status_code")})
-        return error_info(fields, request_id=request_id)
+        # Beside a message of its own, the string is the word for the error.
+        told = any(text_or_none(get(key)) for key in MESSAGE_KEYS)
+        fields = {**data, "type": get("error_type") or (inner if told else None)}
+        return error_info(fields if told else {**fields, "message": inner})
     if marked:
         flat = {key: value for key, value in data.items() if key not in ("type", "object")}
-        own_type = data.get("type")
+        own_type = get("type")
         if own_type != "error":
             flat["type"] = own_type
         return error_info(flat, request_id=request_id)
     return error_info({"message": str(inner)}, request_id=request_id)
+
+
+def first_of(errors: Any, data: dict[str, Any]) -> ErrorInfo | None:
+    """The first of a list of errors (watsonx, Cloudflare); what stands beside it counts for it."""
+    first: Any = errors[0] if is_array(errors) and errors else None
+    if isinstance(first, str) and first:
+        first = {"message": first}
+    if not is_object(first) or not any(first.get(key) for key in (*MESSAGE_KEYS, "code")):
+        return None
+    beside = {key: value for key in STATUS_KEYS if (value := data.get(key)) is not None}
+    return error_info({**beside, **first}, request_id=text_or_none(data.get("trace")))
 
 
 def error_info(
@@ -131,10 +123,12 @@ def error_info(
     own_status = fields.get("status")
     if type_ is None:
         type_ = text_or_none(own_status)
-    for named in (own_status, fields.get("status_code"), fields.get("http_status"), code):
+    for named in (*map(fields.get, STATUS_KEYS), code):
+        if isinstance(named, str) and len(named) == 3 and named.isdecimal():
+            named = int(named)
         if status is None and type(named) is int and 400 <= named <= 599:
             status = named
-    message = next((m for k in MESSAGE_KEYS if (m := text_or_none(fields.get(k)))), "")
+    message = next((m for k in MESSAGE_KEYS if (m := message_text(fields.get(k)))), "")
     kind = kind_of(code, type_, status)
     return ErrorInfo(
         kind,
@@ -154,9 +148,9 @@ def error_document(body: bytes, status: int) -> ErrorInfo:
         data: Any = msgspec.json.decode(body)
     except REFUSED:
         data = None
-    if isinstance(data, list) and len(data) == 1:
+    if is_array(data) and len(data) == 1:
         data = data[0]
-    if not isinstance(data, dict):
+    if not is_object(data):
         text = body.decode("utf-8", "replace").strip()[:SHOWN_TEXT]
         return error_info({"message": text}, status=status)
     told = error_in(data)
@@ -172,7 +166,7 @@ def error_document(body: bytes, status: int) -> ErrorInfo:
 def kind_of(code: str | int | None, type_: str | None, status: int | None) -> ErrorKind:
     """The kind of an error from its code, its type and its status, in this order."""
     for word in (code, type_):
-        kind = KINDS.get(word.lower()) if isinstance(word, str) else None
+        kind = KINDS.get(plain_word(word)) if isinstance(word, str) else None
         # An invalid request is what many providers call what they have no better word for.
         if kind is not None and not (kind == "invalid_request" and status in BY_STATUS):
             return kind
@@ -184,19 +178,35 @@ def kind_of(code: str | int | None, type_: str | None, status: int | None) -> Er
 
 
 def retry_delay(fields: dict[str, Any]) -> float | None:
-    """Seconds to wait, from ``retry_after`` or a ``google.rpc.RetryInfo`` among the details."""
-    own = fields.get("retry_after")
-    if isinstance(own, int | float) and not isinstance(own, bool) and own >= 0:
-        return float(own)
-    details = fields.get("details")
-    for detail in details if isinstance(details, list) else ():
-        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
+    """Seconds to wait: from ``retry_after``, from the headers that some servers tell with an
+    error, or from a ``google.rpc.RetryInfo`` among the details."""
+    headers = members(fields.get("headers"))
+    delays = [fields.get("retry_after"), headers.get("retry-after"), headers.get("Retry-After")]
+    for detail in elements(fields.get("details")):
+        delay = members(detail).get("retryDelay")
         if isinstance(delay, str) and delay.endswith("s"):
-            try:
-                return max(0.0, float(delay[:-1]))
-            except ValueError:
-                continue
-    return None
+            delays.append(delay[:-1])
+    return next((delay for told in delays if (delay := seconds(told)) is not None), None)
+
+
+def seconds(value: Any) -> float | None:
+    """``value`` if it is a number of seconds, or the text of one."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return number if 0 <= number < float("inf") else None
+
+
+def message_text(value: Any) -> str:
+    """A message: text, or the JSON of what stands in its place (a list of faults, mostly)."""
+    if isinstance(value, str):
+        return value
+    if value and (is_object(value) or is_array(value)):
+        return msgspec.json.encode(scrub(value)).decode()
+    return ""
 
 
 def text_or_none(value: Any) -> str | None:
