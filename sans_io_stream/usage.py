@@ -29,6 +29,7 @@ __all__ = [
     "flat_usage",
     "gemini_usage",
     "has_counts",
+    "holysheep_usage",
     "interactions_usage",
     "llamacpp_usage",
     "merge_usage",
@@ -412,6 +413,30 @@ def interactions_usage(usage: dict[str, Any]) -> Usage:
         audio_completion_tokens=by_modality(usage, "output_tokens_by_modality"),
         tool_prompt_tokens=tools,
         source=msgspec.Raw(msgspec.json.encode(usage)),
+    )
+
+
+def holysheep_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
+    """The usage of HolySheep: in the chat family's spelling, or in the gateway's own forms of
+    Google's names, whose candidates exclude thoughts unless the total shows otherwise."""
+    if "prompt_tokens" in usage or "completion_tokens" in usage or "input_tokens" in usage:
+        return chat_usage(usage, record, path)
+    prompt = count(usage, "promptTokens", "promptTokenCount", "inputTokens")
+    completion = count(usage, "candidatesTokens", "candidatesTokenCount")
+    if completion is None:
+        completion = count(usage, "completionTokens", "outputTokens")
+    thoughts = count(usage, "thoughtsTokens", "thoughtsTokenCount", "reasoningTokens")
+    total = count(usage, "totalTokens", "totalTokenCount")
+    if thoughts and (total is None or both(prompt, completion) != total):
+        completion = add(completion, thoughts)
+    return Usage(
+        prompt_tokens=prompt,
+        completion_tokens=completion,
+        total_tokens=total if total is not None else both(prompt, completion),
+        cached_tokens=count(usage, "cachedTokens", "cachedContentTokenCount"),
+        reasoning_tokens=thoughts,
+        source=msgspec.Raw(record),
+        path=path,
     )
 
 

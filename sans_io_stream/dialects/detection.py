@@ -8,13 +8,16 @@ record that gives nothing away (a ping, an error) leaves the question open.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any, get_args
 
-
-from ..framing.items import WireRecord
+from ..events import Event
 from .bedrock import CONVERSE_EVENTS, is_exception
 from .failure import error_in
+from .shapes import members
 from .tolerant import TooDeep, Unreadable, read_json
+
+if TYPE_CHECKING:
+    from ..framing.items import WireRecord
 
 __all__ = ["detect", "is_heartbeat", "tells_error"]
 
@@ -92,12 +95,7 @@ def _of_gemini(_: str, data: dict[str, Any]) -> bool:
     if any(isinstance(data.get(field), dict) for field in GEMINI_BESIDE):
         return True
     candidate = _first(data, "candidates")
-    return "finishReason" in candidate or "parts" in _member(candidate, "content")
-
-
-def _member(data: dict[str, Any], field: str) -> dict[str, Any]:
-    value = data.get(field)
-    return value if isinstance(value, dict) else {}
+    return "finishReason" in candidate or "parts" in members(candidate.get("content"))
 
 
 GEMINI_BESIDE = ("usageMetadata", "promptFeedback", "usage_metadata", "prompt_feedback")
@@ -106,6 +104,19 @@ INTERACTIONS = ("interaction.", "step.", "content.")
 
 def _of_interactions(_: str, data: dict[str, Any]) -> bool:
     return str(data.get("event_type")).startswith(INTERACTIONS)
+
+
+OURS: dict[Any, frozenset[str]] = {
+    cls.__struct_config__.tag: frozenset({"event", *cls.__struct_fields__})
+    for cls in get_args(Event)
+}
+"""The fields of our own events, by tag."""
+
+
+def _of_ours(_: str, data: dict[str, Any]) -> bool:
+    """Our own events: others have a field ``event`` too, but not these beside it."""
+    tag = data.get("event")
+    return isinstance(tag, str) and tag in OURS and data.keys() <= OURS[tag]
 
 
 ROWS: tuple[Row, ...] = (
@@ -127,6 +138,7 @@ ROWS: tuple[Row, ...] = (
     ("anthropic-completions", lambda t, d: d.get("type", t) == "completion" and "completion" in d),
     ("bedrock-invoke", lambda _, d: isinstance(d.get("bytes"), str) and not d.keys() - INVOKE),
     ("bedrock-converse", _of_conversation),
+    ("native", _of_ours),
     ("gemini-interactions", _of_interactions),
     ("gemini", _of_gemini),
 )

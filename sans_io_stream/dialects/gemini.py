@@ -13,13 +13,13 @@ types of the google-genai SDK.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import msgspec
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta, Usage
-from ..framing.items import PlainForm, WireRecord
+from ..framing.items import WireRecord
 from ..usage import gemini_usage, has_counts
 from .base import TEXT, THOUGHT, Call, Choice, Dialect
 from .gemini_args import PartialArguments, Unmergeable, json_text
@@ -116,46 +116,44 @@ class Gemini(Dialect):
         if not (counted or len(new) == 1) or self.halves is not None:
             return
         kind = type(new[0])
-        if kind in (TextDelta, ReasoningDelta) and self.response_id and self.model:
+        known = self.response_id and self.model and 0 in self.going_on
+        if known and kind in (TextDelta, ReasoningDelta):
             self.hot = TEXT if kind is TextDelta else THOUGHT
+            self.armed_at = self.position
             if self.usage is None or not has_counts(self.usage):
                 self.hot += UNCOUNTED
 
-    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
+    def one(self, payload: bytes, events: list[Event]) -> bool:
         old = self.usage
-        if self.hot == TEXT and len(payloads) == 1 and old is not None and 0 in self.going_on:
-            record = payloads[0]
-            try:
-                response = read_text(record)
-            except REFUSED:
-                pass
-            else:
-                candidate = response.candidates[0]
-                if candidate.finishReason is None:
-                    events.append(TextDelta(candidate.content.parts[0].text))
-                    new = recount(response.usageMetadata, old, record, self.generation)
-                    if new is None:
-                        self.usage = restated(old, record, self.generation)
-                        self.position += 1
-                    else:
-                        self.usage = new
-                        events.append(new)
-                        self.position += 2
-                    return
-        super().plain(payloads, form, events)
+        if self.hot != TEXT or old is None:
+            return super().one(payload, events)
+        try:
+            response = read_text(payload)
+        except REFUSED:
+            return False
+        candidate = response.candidates[0]
+        if candidate.finishReason is not None:
+            return super().one(payload, events)
+        events.append(TextDelta(candidate.content.parts[0].text))
+        new = recount(response.usageMetadata, old, payload, self.generation)
+        if new is None:
+            self.usage = restated(old, payload, self.generation)
+            self.position += 1
+        else:
+            self.usage = new
+            events.append(new)
+            self.position += 2
+        return True
 
-    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+    def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         return run_plain(self, rest, events)
 
-    def settle(self, reason: str | None, word: str | None) -> None:
-        """Keep what plain records of candidate 0 said of its end: the last one's finish reason,
-        and the last reason that any of them had."""
-        if word is not None:
-            self.choices[0].raw_reason = word
-        if reason is not None:
+    def settle(self, word: str, last: bool) -> None:
+        """Keep the finish reason that plain records of candidate 0 had, the last one or not."""
+        self.choices[0].raw_reason = word
+        if last:
             self.going_on = [other for other in self.going_on if other]
-        elif 0 not in self.going_on:
-            self.going_on.append(0)
+            self.hot = 0
 
     # ---- records
 

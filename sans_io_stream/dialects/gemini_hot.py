@@ -205,6 +205,6 @@ def run_plain(dialect: Gemini, rest: Iterable[bytes], events: list[Event]) -> by
     if hits:
         dialect.position += hits
         dialect.usage = usage if same is None else restated(usage, same, generation)
-        if word is not None or 0 not in dialect.going_on:
-            dialect.settle(reason, word)
+        if word is not None:
+            dialect.settle(word, reason is not None)
     return None if odd is None else dialect.missed(hits, odd)

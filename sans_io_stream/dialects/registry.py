@@ -12,7 +12,9 @@ from .cohere import Cohere
 from .cohere_v1 import CohereV1
 from .gemini import Gemini
 from .gemini_interactions import GeminiInteractions
+from .holysheep import HolySheep
 from .mistral import Mistral
+from .native import Native
 from .ollama import Ollama
 from .openai_assistants import OpenAIAssistants
 from .openai_chat import OpenAIChat
@@ -43,6 +45,8 @@ DIALECTS: dict[str, type[Dialect]] = {
         Gemini,
         GeminiInteractions,
         Mistral,
+        HolySheep,
+        Native,
         PlainText,
         Records,
     )
