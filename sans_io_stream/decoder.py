@@ -28,7 +28,9 @@ from .events import (
 )
 from .framing import AnyFraming
 from .framing.items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
+from .framing.jsonl import JSONLines
 from .framing.sniff import Sniffer
+from .framing.sse import SSE
 from .framing.text import Text
 from .opening import Opening
 from .policy import DEFAULT_LIMITS, Limits
@@ -93,7 +95,7 @@ class StreamDecoder:
         self._raw = raw
         self._terminator = terminator
         self._shortcuts = shortcuts
-        self._fast: AnyFraming | None = None
+        self._fast: tuple[SSE | JSONLines, Dialect] | None = None
         self._framing: AnyFraming | None = None
         self._dialect: Dialect | None = None
         self._document: bytearray | None = None if 200 <= status < 300 else bytearray()
@@ -117,24 +119,22 @@ class StreamDecoder:
         """
         if type(data) is not bytes:
             data = bytes(data)
-        events: list[Event] = []
-        framing = self._fast
-        if framing is None:
-            self._receive(data, events)
-            return events
-        items = framing.feed(data)
-        if items:
-            dialect = self._dialect
-            assert dialect is not None
-            if framing.mixed:
-                self._read(framing, dialect, items, events)
-            else:
+        fast = self._fast
+        if fast is not None:
+            # One record that is like the one before it needs nothing but this.
+            framing, dialect = fast
+            if dialect.hot and (payload := framing.only(data)) is not None:
                 try:
-                    dialect.plain(items, framing.form, events)  # type: ignore[arg-type]
+                    told = dialect.one(payload)
                 except LimitReached as limit:
-                    self._end("failed", limit.error, events)
-            if dialect.cursor is not None and events:
-                self._note_point(events)
+                    told = []
+                    self._end("failed", limit.error, told)
+                if told is not None:
+                    if dialect.cursor is not None:
+                        self._note_point(told)
+                    return told
+        events: list[Event] = []
+        self._receive(data, events)
         return events
 
     def receive_eof(
@@ -155,6 +155,7 @@ class StreamDecoder:
                 self._end("failed", limit.error, events)
             self._point = None
         self._input_ended = True
+        self._fast = None
         return events
 
     @property
@@ -228,7 +229,7 @@ class StreamDecoder:
         decoder._dialect = None if state.dialect is None else load_dialect(state.dialect)
         decoder._document = None if state.document is None else bytearray(state.document)
         decoder._point = state.point
-        decoder._fast = decoder._fast_framing()
+        decoder._fast = decoder._shortcut()
         return decoder
 
     # ---- reading
@@ -249,47 +250,70 @@ class StreamDecoder:
             if items is not None:
                 self._read(*self._open(self._opening), items, events)
         else:
-            assert self._framing is not None
-            assert self._dialect is not None
-            self._read(self._framing, self._dialect, self._framing.feed(data), events)
+            framing, dialect = self._reading()
+            items = framing.feed(data)
+            self._read(framing, dialect, items, events, mixed=framing.mixed)
+
+    def _reading(self) -> tuple[AnyFraming, Dialect]:
+        assert self._framing is not None
+        assert self._dialect is not None
+        return self._framing, self._dialect
 
     def _open(self, opening: Opening) -> tuple[AnyFraming, Dialect]:
         """Framing and dialect, which are known now."""
         assert opening.framing is not None
         assert opening.dialect is not None
         dialect = dialect_class(opening.dialect)(limits=self._limits, shortcuts=self._shortcuts)
+        dialect.is_text = isinstance(opening.framing, Text)
         if isinstance(dialect, Records):
             dialect.terminated_by = self._terminator
             dialect.ended = self._status == NO_CONTENT
         self._framing, self._dialect, self._opening = opening.framing, dialect, None
-        self._fast = self._fast_framing()
+        self._fast = self._shortcut()
         return opening.framing, dialect
 
-    def _fast_framing(self) -> AnyFraming | None:
-        open_ = not (self._ended or self._input_ended or self._raw)
-        return self._framing if open_ and self._opening is None else None
+    def _shortcut(self) -> tuple[SSE | JSONLines, Dialect] | None:
+        """Framing and dialect, if reads may go straight from one to the other."""
+        framing, dialect = self._framing, self._dialect
+        if self._raw or self._ended or dialect is None or not isinstance(framing, SSE | JSONLines):
+            return None
+        return framing, dialect
 
     def _read(
-        self, framing: AnyFraming, dialect: Dialect, items: list[Item], events: list[Event]
+        self,
+        framing: AnyFraming,
+        dialect: Dialect,
+        items: list[Item],
+        events: list[Event],
+        *,
+        mixed: bool = True,
     ) -> None:
-        run: list[bytes] = []
         try:
-            for item in items:
-                if type(item) is bytes and not self._raw:
-                    run.append(item)
-                    continue
-                if run:
-                    dialect.plain(run, framing.form, events)
-                    run = []
-                self._read_item(framing, dialect, item, events)
-                if self._ended:
-                    break
-            if run:
-                dialect.plain(run, framing.form, events)
+            if mixed or self._raw:
+                self._read_mixed(framing, dialect, items, events)
+            elif items:
+                dialect.plain(items, framing.form, events)  # type: ignore[arg-type]
         except LimitReached as limit:
             self._end("failed", limit.error, events)
         if events:
             self._note_point(events)
+
+    def _read_mixed(
+        self, framing: AnyFraming, dialect: Dialect, items: list[Item], events: list[Event]
+    ) -> None:
+        run: list[bytes] = []
+        for item in items:
+            if type(item) is bytes and not self._raw:
+                run.append(item)
+                continue
+            if run:
+                dialect.plain(run, framing.form, events)
+                run = []
+            self._read_item(framing, dialect, item, events)
+            if self._ended:
+                return
+        if run:
+            dialect.plain(run, framing.form, events)
 
     def _note_point(self, events: list[Event]) -> None:
         last = events[-1]
@@ -347,9 +371,7 @@ class StreamDecoder:
             items = self._opening.end(events)
             framing, dialect = self._open(self._opening)
         else:
-            assert self._framing is not None
-            assert self._dialect is not None
-            framing, dialect = self._framing, self._dialect
+            framing, dialect = self._reading()
             items = framing.end()
         last = items.pop() if items and isinstance(items[-1], Unfinished) else None
         self._read(framing, dialect, items, events)
@@ -359,7 +381,11 @@ class StreamDecoder:
             return
         if error is not None:
             events.append(Disconnected(error))
-        if dialect.close(truncated or not framing.closed, events):
+        complete = dialect.close(truncated or not framing.closed, events)
+        ending = dialect.told_end()
+        if ending is not None:
+            self._end(ending.outcome, ending.error, events)
+        elif complete:
             self._end("complete", None, events)
         elif dialect.error is not None:
             self._end("failed", dialect.error, events)

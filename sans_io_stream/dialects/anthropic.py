@@ -74,19 +74,17 @@ class Anthropic(BlockDialect):
 
     # ---- the shortcut
 
-    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
-        if self.hot == TEXT and len(payloads) == 1:
-            try:
-                piece = read_text(payloads[0])
-            except REFUSED:
-                pass
-            else:
-                events.append(TextDelta(piece.delta.text))
-                self.position += 1
-                return
-        super().plain(payloads, form, events)
+    def one(self, payload: bytes) -> list[Event] | None:
+        if self.hot != TEXT:
+            return super().one(payload)
+        try:
+            event = TextDelta(read_text(payload).delta.text)
+        except REFUSED:
+            return None
+        self.position += 1
+        return [event]
 
-    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+    def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin, tell = len(events), events.append
         odd: bytes | None = None
         try:

@@ -14,7 +14,7 @@ with typed decoders that take exactly its commonest records, and leave all other
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -31,6 +31,7 @@ from ..events import (
     ReasoningDelta,
     RefusalDelta,
     ResumePoint,
+    StreamEnd,
     StreamStart,
     TextDelta,
     ToolCall,
@@ -39,6 +40,7 @@ from ..events import (
     Usage,
 )
 from ..framing.items import PlainForm, Unfinished, WireRecord
+from ..framing.json_scan import JSONScan
 from ..policy import Limits
 from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
@@ -60,6 +62,7 @@ class LimitReached(Exception):
 
     def __init__(self, limit: str, size: int, what: str) -> None:
         super().__init__(f"{what} exceeds Limits.{limit} ({size})")
+        self.error = ErrorInfo("limit", str(self))
 
 
 class Choice(msgspec.Struct, gc=False):
@@ -71,7 +74,7 @@ class Choice(msgspec.Struct, gc=False):
     finished: bool = False
 
 
-class Call(msgspec.Struct):
+class Call(msgspec.Struct, gc=False):
     """One open tool call. ``key`` is the provider's own number or name for it."""
 
     index: int
@@ -82,6 +85,14 @@ class Call(msgspec.Struct):
     pieces: list[str] = []
     size: int = 0
     kind: str = ""
+    scan: JSONScan | None = None
+    """Follows the structure of the arguments, once somebody asks whether they are whole."""
+    scanned: int = 0
+    """How many of the pieces ``scan`` has seen."""
+    balanced: bool = False
+    """The pieces that ``scan`` has seen are one whole object."""
+    broken: bool = False
+    """They are none, and can become none any more."""
 
     @property
     def arguments(self) -> str:
@@ -89,7 +100,7 @@ class Call(msgspec.Struct):
         return "".join(self.pieces)
 
 
-class Dialect(msgspec.Struct, kw_only=True):
+class Dialect(msgspec.Struct, kw_only=True, gc=False):
     """The state of one answer. See the module's text for the rules of subclasses."""
 
     name: ClassVar[str]
@@ -109,6 +120,8 @@ class Dialect(msgspec.Struct, kw_only=True):
     limits: Limits
     shortcuts: bool = True
     generation: int = 0
+    is_text: bool = False
+    """The body is plain text: what comes are pieces of it, not records."""
 
     started: bool = False
     response_id: str | None = None
@@ -132,6 +145,8 @@ class Dialect(msgspec.Struct, kw_only=True):
     """The record at hand took a tolerant reading."""
     hot: int = 0
     """The kind of delta that ``run`` expects (see ``HOT``); 0 for none."""
+    armed_at: int = 0
+    """The ``position`` at which ``hot`` was set."""
     cold: int = 0
     """Records to read before a shortcut is tried again."""
 
@@ -149,6 +164,10 @@ class Dialect(msgspec.Struct, kw_only=True):
         """The normalized finish reason. ``choice`` is for those that depend on its content."""
         return self.reasons.get(raw or "", "other")
 
+    def told_end(self) -> StreamEnd | None:
+        """The end that the sender itself told, in a protocol that can tell every outcome."""
+        return None
+
     # ---- what the decoder calls
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
@@ -163,14 +182,19 @@ class Dialect(msgspec.Struct, kw_only=True):
             if self.shortcuts and self.events_per_delta:
                 self.arm(events, begin)
 
-    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+    def one(self, payload: bytes) -> list[Event] | None:
+        """``run`` for a record that is alone in its read; None if it is of another kind."""
+        events: list[Event] = []
+        return events if self.run((payload,), events) is None else None
+
+    def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         """The shortcut: read the records that are like the one before them, typed.
 
         Returns the first one that is not, or None when all are read. Must give the events
         that ``take`` would give. A dialect without shortcuts never gets here.
         """
         self.hot = 0
-        return next(rest, None)
+        return next(iter(rest), None)
 
     def arm(self, events: list[Event], begin: int) -> None:
         """Expect more of what the last record was, if it was one plain delta."""
@@ -178,26 +202,32 @@ class Dialect(msgspec.Struct, kw_only=True):
             self.cold -= 1
         elif len(events) - begin == self.events_per_delta and self.halves is None:
             self.hot = HOT.get(type(events[begin]), 0)
+            self.armed_at = self.position
 
     def missed(self, hits: int, payload: bytes) -> bytes:
         """A record was not as expected, after ``hits`` that were; hands ``payload`` back.
 
-        Without any hit the shortcut rests for a while: what comes is of another form.
+        If nothing was since it was armed, the shortcut rests for a while: what comes is of
+        another form.
         """
         self.hot = 0
-        self.cold = 0 if hits else COLD
+        self.cold = 0 if hits or self.position != self.armed_at else COLD
         return payload
 
     def take(self, record: WireRecord, events: list[Event]) -> None:
         """Append the events of one record, its resume point last. Raises ``LimitReached``."""
         begin = len(events)
         ended = self.ended
+        # What this record changes, no shortcut has checked.
+        self.hot = 0
         before, self.cursor = self.cursor, None
         try:
             self.interpret(record, events)
         finally:
             own, self.cursor = self.cursor, before
-            self.count(events, begin)
+            for event in events[begin:]:
+                if type(event) in ANSWER_EVENTS:
+                    self.position += 1
         if own is None and self.cursor_kind == "sse_id":
             own = record.id
         if own is None and self.ended and not ended:
@@ -215,22 +245,24 @@ class Dialect(msgspec.Struct, kw_only=True):
         else:
             try:
                 value, self.lax = read_json(data, self.limits.depth)
-            except Unreadable as error:
-                self.unrecognized(record, str(error), events)
-            except TooDeep:
-                raise LimitReached("depth", self.limits.depth, "the JSON of a record") from None
-            else:
+                readable = record
                 if self.lax:
                     # What is kept of the record (usage objects) must be JSON for everybody.
                     clean = msgspec.json.encode(scrub(value))
-                    record = WireRecord(clean, record.type, record.id, record.headers)
-                self.read(value, record, events)
-
-    def count(self, events: list[Event], begin: int) -> None:
-        """Advance ``position`` by the answer's events from ``begin`` on."""
-        for event in events[begin:]:
-            if type(event) in ANSWER_EVENTS:
-                self.position += 1
+                    readable = WireRecord(clean, record.type, record.id, record.headers)
+                self.read(value, readable, events)
+            except Unreadable as error:
+                self.unrecognized(record, str(error), events)
+                value = data.decode("utf-8", "replace")
+            except RecursionError:
+                # Limits.depth is the user's to raise; the interpreter's stack is not ours.
+                value = "nested too deeply for this interpreter's stack"
+                self.unrecognized(record, value, events)
+            except TooDeep:
+                raise LimitReached("depth", self.limits.depth, "the JSON of a record") from None
+            if record.type == "error" and self.error is None:
+                # Whatever stands in it, the event itself says that it is one.
+                self.fail(error_in({"error": value or "error"}) or ErrorInfo("provider"))
 
     def blank(self, id: str | None, events: list[Event]) -> None:
         """A block without data: its id counts all the same."""
@@ -284,7 +316,7 @@ class Dialect(msgspec.Struct, kw_only=True):
         self.release(events)
         if not self.ended:
             self.tail(events, complete, final=complete and not truncated)
-        self.count(events, begin)
+        self.position += sum(type(event) in ANSWER_EVENTS for event in events[begin:])
         if complete and not self.ended and self.cursor is not None:
             self.ended = True
             self.mark(self.cursor, events)
@@ -342,17 +374,24 @@ class Dialect(msgspec.Struct, kw_only=True):
         text, self.halves = mend(text, self.halves, kind, choice, index)
         return text
 
-    def release(self, events: list[Event]) -> None:
-        """Give out, as U+FFFD, the surrogates whose other half never came."""
-        halves, self.halves = self.halves, None
-        for channel in halves or ():
-            lone = "\ufffd"
-            if channel.kind == "text":
+    def release(self, events: list[Event], of: Call | None = None) -> None:
+        """Give out, as U+FFFD, the surrogates whose other half never came; of one call, or all."""
+        halves, self.halves = self.halves or [], None
+        waiting: list[Channel] = []
+        lone = "\ufffd"
+        for channel in halves:
+            call = next((c for c in self.calls if channel.belongs_to(c.choice, c.index)), None)
+            if of is not None and call is not of:
+                waiting.append(channel)
+            elif call is not None:
+                self.add_arguments(call, lone, events)
+            elif channel.kind == "text":
                 events.append(TextDelta(lone, channel.choice))
             elif channel.kind == "reasoning":
                 events.append(ReasoningDelta(lone, channel.choice))
             elif channel.kind == "refusal":
                 events.append(RefusalDelta(lone, channel.choice))
+        self.halves = waiting or None
 
     def media(self, mime_type: str | None, data: bytes, events: list[Event], choice: int) -> None:
         """A piece of image or audio data."""
@@ -421,6 +460,8 @@ class Dialect(msgspec.Struct, kw_only=True):
 
     def close_call(self, call: Call, events: list[Event]) -> None:
         """The arguments of ``call`` are complete."""
+        if self.halves is not None:
+            self.release(events, call)
         if call in self.calls:
             self.calls.remove(call)
         events.append(ToolCall(call.index, call.id, call.name, call.arguments, call.choice))

@@ -123,27 +123,26 @@ class Gemini(Dialect):
             if self.usage is None or not has_counts(self.usage):
                 self.hot += UNCOUNTED
 
-    def one(self, payload: bytes, events: list[Event]) -> bool:
+    def one(self, payload: bytes) -> list[Event] | None:
         old = self.usage
         if self.hot != TEXT or old is None:
-            return super().one(payload, events)
+            return super().one(payload)
         try:
             response = read_text(payload)
         except REFUSED:
-            return False
+            return None
         candidate = response.candidates[0]
         if candidate.finishReason is not None:
-            return super().one(payload, events)
-        events.append(TextDelta(candidate.content.parts[0].text))
+            return super().one(payload)
+        delta = TextDelta(candidate.content.parts[0].text)
         new = recount(response.usageMetadata, old, payload, self.generation)
         if new is None:
             self.usage = restated(old, payload, self.generation)
             self.position += 1
-        else:
-            self.usage = new
-            events.append(new)
-            self.position += 2
-        return True
+            return [delta]
+        self.usage = new
+        self.position += 2
+        return [delta, new]
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         return run_plain(self, rest, events)

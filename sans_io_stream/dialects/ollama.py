@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
@@ -70,29 +70,19 @@ class Ollama(Dialect):
             if self.hot and self.generated:
                 self.hot += GENERATED
 
-    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
-        if self.hot == TEXT:
-            try:
-                if len(payloads) == 1:
-                    line = read_text(payloads[0])
-                    if not line.done:
-                        events.append(TextDelta(line.message.content))
-                        self.position += 1
-                        return
-                else:
-                    # All or nothing: cheaper than to keep count, and mostly it is all.
-                    pieces = [
-                        TextDelta(line.message.content if not line.done else last())
-                        for line in map(read_text, payloads)
-                    ]
-                    events += pieces
-                    self.position += len(pieces)
-                    return
-            except REFUSED:
-                pass
-        super().plain(payloads, form, events)
+    def one(self, payload: bytes) -> list[Event] | None:
+        if self.hot != TEXT:
+            return super().one(payload)
+        try:
+            line = read_text(payload)
+        except REFUSED:
+            return None
+        if line.done:
+            return None
+        self.position += 1
+        return [TextDelta(line.message.content)]
 
-    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+    def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin = len(events)
         append = events.append
         odd: bytes | None = None
@@ -130,7 +120,7 @@ class Ollama(Dialect):
                 else:
                     odd = None
             else:
-                odd = next(rest, None)
+                odd = next(iter(rest), None)
         except REFUSED:
             pass
         hits = len(events) - begin

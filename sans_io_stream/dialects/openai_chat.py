@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import msgspec
@@ -104,19 +104,20 @@ class OpenAIChat(Dialect):
         return self.ended or self.all_finished()
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
-        opening = self.opening = LEAD if form.lead else b""
-        if self.hot == TEXT and len(payloads) == 1:
-            try:
-                piece = read_text(opening + payloads[0])
-            except REFUSED:
-                pass
-            else:
-                events.append(TextDelta(piece.choices[0].delta.content))
-                self.position += 1
-                return
+        self.opening = LEAD if form.lead else b""
         super().plain(payloads, form, events)
 
-    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+    def one(self, payload: bytes) -> list[Event] | None:
+        if self.hot != TEXT:
+            return super().one(payload)
+        try:
+            piece = read_text(self.opening + payload)
+        except REFUSED:
+            return None
+        self.position += 1
+        return [TextDelta(piece.choices[0].delta.content)]
+
+    def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin = len(events)
         opening = self.opening
         odd: bytes | None = None

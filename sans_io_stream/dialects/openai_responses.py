@@ -12,7 +12,7 @@ have been delivered before. Source: the OpenAI API reference, ``responses/stream
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
@@ -81,26 +81,23 @@ class OpenAIResponses(Dialect):
             if self.hot == THOUGHT and self.channel == "summary":
                 self.hot = SUMMARY
 
-    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
-        # One record per read is the commonest case: it is spared the loop.
-        if self.hot == TEXT and len(payloads) == 1:
-            try:
-                piece = read_text(payloads[0])
-            except REFUSED:
-                pass
-            else:
-                origin = self.origin
-                if origin is not None and piece.output_index == self.at:
-                    self.cursor = cursor = piece.sequence_number
-                    self.position = position = self.position + 1
-                    if not self.calls:
-                        self.base = cursor
-                    events.append(TextDelta(piece.delta))
-                    events.append(ResumePoint(cursor, position, origin))
-                    return
-        super().plain(payloads, form, events)
+    def one(self, payload: bytes) -> list[Event] | None:
+        origin = self.origin
+        if self.hot != TEXT or origin is None:
+            return super().one(payload)
+        try:
+            piece = read_text(payload)
+        except REFUSED:
+            return None
+        if piece.output_index != self.at:
+            return None
+        self.cursor = cursor = piece.sequence_number
+        if not self.calls:
+            self.base = cursor
+        self.position = position = self.position + 1
+        return [TextDelta(piece.delta), ResumePoint(cursor, position, origin)]
 
-    def run(self, rest: Iterator[bytes], events: list[Event]) -> bytes | None:
+    def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         return run_pieces(self, rest, events)
 
     # ---- the records

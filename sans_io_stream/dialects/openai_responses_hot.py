@@ -74,7 +74,7 @@ READERS: dict[int, tuple[Callable[[bytes], Any], type[TextDelta | ReasoningDelta
 
 
 def run_pieces(
-    dialect: OpenAIResponses, rest: Iterator[bytes], events: list[Event]
+    dialect: OpenAIResponses, rest: Iterable[bytes], events: list[Event]
 ) -> bytes | None:
     """Read the deltas that go on where the last one stood; see ``Dialect.run``."""
     before = position = dialect.position

@@ -20,6 +20,10 @@ class Channel(msgspec.Struct, gc=False, frozen=True):
     index: int
     half: int
 
+    def belongs_to(self, choice: int, index: int) -> bool:
+        """Whether this is the channel of the arguments of that tool call."""
+        return (self.kind, self.choice, self.index) == ("arguments", choice, index)
+
 
 def mend(
     text: str, halves: list[Channel] | None, kind: str, choice: int, index: int

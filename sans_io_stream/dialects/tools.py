@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..framing.json_scan import JSONScan
 from .tolerant import scrub
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from .base import Call, Dialect
 
 __all__ = ["chat_calls"]
+
+ANY_DEPTH = 1 << 62
+"""Structure alone is followed here, without a stack."""
 
 
 def chat_calls(dialect: Dialect, entries: list[Any], choice: int, events: list[Event]) -> None:
@@ -88,14 +92,26 @@ def begins_anew(call: Call, id_: str | None, name: str | None) -> bool:
 
 
 def whole_object(call: Call) -> bool:
-    """Whether the arguments so far are one whole JSON object."""
-    if not call.pieces or not call.pieces[-1].rstrip().endswith("}"):
+    """Whether the arguments so far are one whole JSON object, by structure.
+
+    Servers that repeat the name have this asked for each fragment, so none is read twice.
+    """
+    text = "".join(call.pieces[call.scanned :]).strip()
+    call.scanned = len(call.pieces)
+    if not text:
+        return call.balanced
+    if call.scan is None:
+        call.scan = JSONScan(max_depth=ANY_DEPTH)
+        call.broken = text[0] != "{"
+    if call.balanced or call.broken:
+        # What follows a whole object makes it none, and nothing makes it one again.
+        call.broken, call.balanced = True, False
         return False
-    try:
-        msgspec.json.decode(call.arguments)
-    except msgspec.DecodeError:
-        return False
-    return True
+    data = text.encode()
+    end = call.scan.feed(data)
+    call.balanced = end == len(data)
+    call.broken = end is not None and not call.balanced
+    return call.balanced
 
 
 def word(value: Any) -> str | None:
