@@ -99,9 +99,9 @@ class OpenAIChat(Dialect):
     """What completes the bare items of this read to JSON."""
 
     def said_all(self, truncated: bool) -> bool:
-        """Every choice has a finish reason, or ``[DONE]`` came; a cut transport takes nothing
-        back."""
-        return self.ended or self.all_finished()
+        """Every choice has a finish reason, or ``[DONE]`` came after content; a cut transport
+        takes nothing back."""
+        return self.all_finished() or (self.ended and self.content_seen())
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
         self.opening = LEAD if form.lead else b""
@@ -168,6 +168,9 @@ class OpenAIChat(Dialect):
             if isinstance(entry, dict):
                 self.read_choice(entry, events)
         self.read_usage(data, record, events)
+        if failed and not choices:
+            # What else stands there is about the error.
+            return
         if not STRUCTURAL.issuperset(data):
             for field, value in data.items():
                 if field not in STRUCTURAL and value is not None and value != []:
