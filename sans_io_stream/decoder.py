@@ -70,9 +70,9 @@ class StreamDecoder:
         "_fast",
         "_framing",
         "_input_ended",
+        "_last",
         "_limits",
         "_opening",
-        "_point",
         "_raw",
         "_shortcuts",
         "_status",
@@ -101,7 +101,7 @@ class StreamDecoder:
         self._document: bytearray | None = None if 200 <= status < 300 else bytearray()
         self._input_ended = False
         self._ended = False
-        self._point: ResumePoint | None = None
+        self._last: Event | None = None
         self._opening: Opening | None = Opening(
             limits=self._limits,
             shortcuts=shortcuts,
@@ -131,7 +131,7 @@ class StreamDecoder:
                     self._end("failed", limit.error, told)
                 if told is not None:
                     if dialect.cursor is not None:
-                        self._note_point(told)
+                        self._last = told[-1]
                     return told
         events: list[Event] = []
         self._receive(data, events)
@@ -153,7 +153,7 @@ class StreamDecoder:
                 self._finish(truncated or error is not None, error, events)
             except LimitReached as limit:
                 self._end("failed", limit.error, events)
-            self._point = None
+            self._last = None
         self._input_ended = True
         self._fast = None
         return events
@@ -169,7 +169,8 @@ class StreamDecoder:
     @property
     def resume_point(self) -> ResumePoint | None:
         """The ``ResumePoint`` at the end of the events returned last, or None."""
-        return self._point
+        last = self._last
+        return last if type(last) is ResumePoint else None
 
     @property
     def dialect(self) -> str | None:
@@ -204,7 +205,7 @@ class StreamDecoder:
                 framing=self._framing,
                 dialect=None if self._dialect is None else dump_dialect(self._dialect),
                 document=None if self._document is None else bytes(self._document),
-                point=self._point,
+                point=self.resume_point,
             )
         )
 
@@ -228,7 +229,7 @@ class StreamDecoder:
         decoder._framing = state.framing
         decoder._dialect = None if state.dialect is None else load_dialect(state.dialect)
         decoder._document = None if state.document is None else bytearray(state.document)
-        decoder._point = state.point
+        decoder._last = state.point
         decoder._fast = decoder._shortcut()
         return decoder
 
@@ -296,7 +297,7 @@ class StreamDecoder:
         except LimitReached as limit:
             self._end("failed", limit.error, events)
         if events:
-            self._note_point(events)
+            self._last = events[-1]
 
     def _read_mixed(
         self, framing: AnyFraming, dialect: Dialect, items: list[Item], events: list[Event]
@@ -314,10 +315,6 @@ class StreamDecoder:
                 return
         if run:
             dialect.plain(run, framing.form, events)
-
-    def _note_point(self, events: list[Event]) -> None:
-        last = events[-1]
-        self._point = last if type(last) is ResumePoint else None
 
     def _read_item(
         self, framing: AnyFraming, dialect: Dialect, item: Item, events: list[Event]

@@ -200,7 +200,12 @@ class Dialect(msgspec.Struct, kw_only=True, gc=False):
         """Expect more of what the last record was, if it was one plain delta."""
         if self.cold:
             self.cold -= 1
-        elif len(events) - begin == self.events_per_delta and self.halves is None:
+            return
+        count = len(events) - begin
+        if count > 1 and type(events[begin]) is StreamStart:
+            # A first record may be a plain delta, too.
+            begin, count = begin + 1, count - 1
+        if count == self.events_per_delta and self.halves is None:
             self.hot = HOT.get(type(events[begin]), 0)
             self.armed_at = self.position
 

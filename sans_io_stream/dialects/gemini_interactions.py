@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from ..errors import ErrorInfo
+from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
+from ..resume import CursorKind  # noqa: TC001 - msgspec evaluates the annotations
 from ..usage import interactions_usage
 from .base import Dialect
 from .gemini_args import json_text
@@ -22,9 +24,8 @@ from .gemini_fields import empty, from_base64
 from .shapes import elements, is_array, is_object, members
 
 if TYPE_CHECKING:
-    from ..events import Event, FinishReason
+    from ..events import Event
     from ..framing.items import WireRecord
-    from ..resume import CursorKind
 
 __all__ = ["GeminiInteractions"]
 
@@ -134,7 +135,7 @@ class GeminiInteractions(Dialect):
     def read_step(self, data: dict[str, Any], events: list[Event]) -> None:
         key = key_of(data)
         step = members(data.get("step") or data.get("content"))
-        kind = step.get("type")
+        kind = str(step.get("type", "step"))
         if kind == "function_call":
             self.begin_call(key, step, events)
             return
@@ -152,7 +153,7 @@ class GeminiInteractions(Dialect):
             and not empty(value)
         }
         if kind not in STRUCTURAL:
-            self.annotate(kind if isinstance(kind, str) else "step", {"index": key, **rest}, events)
+            self.annotate(kind, {"index": key, **rest}, events)
         elif rest:
             self.annotate("extra", rest, events)
 
@@ -172,7 +173,7 @@ class GeminiInteractions(Dialect):
 
     def read_delta(self, data: dict[str, Any], record: WireRecord, events: list[Event]) -> None:
         key, delta = key_of(data), members(data.get("delta"))
-        kind = delta.get("type")
+        kind = str(delta.get("type"))
         if kind == "text":
             self.text(delta.get("text"), events)
             self.citations(delta.get("annotations"), events)
@@ -192,7 +193,7 @@ class GeminiInteractions(Dialect):
             self.read_media(delta, events)
         elif kind in SERVER_SIDE:
             told = {field: value for field, value in delta.items() if field != "type"}
-            self.annotate(str(kind), {"index": key, **told}, events)
+            self.annotate(kind, {"index": key, **told}, events)
         else:
             self.unrecognized(record, "a delta of an unknown type", events)
 
@@ -224,7 +225,7 @@ class GeminiInteractions(Dialect):
         if isinstance(content.get("text"), str):
             self.text(content["text"], events, kind="reasoning" if thinking else "text")
             self.citations(content.get("annotations"), events)
-        elif content.get("type") in MEDIA and not thinking:
+        elif str(content.get("type")) in MEDIA and not thinking:
             self.read_media(content, events)
         elif not empty(part):
             self.annotate("thought_media" if thinking else "extra", part, events)

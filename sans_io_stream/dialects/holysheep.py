@@ -13,8 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
 from ..framing.items import Unfinished, WireRecord
 from ..framing.json_scan import JSONScan
+from ..resume import CursorKind  # noqa: TC001 - msgspec evaluates the annotations
 from ..usage import holysheep_usage
 from .base import COLON, is_json
 from .gemini import Gemini
@@ -23,8 +25,7 @@ from .shapes import is_array, is_object, members
 from .tolerant import TooDeep, Unreadable, read_json
 
 if TYPE_CHECKING:
-    from ..events import Event, FinishReason
-    from ..resume import CursorKind
+    from ..events import Event
 
 __all__ = ["HolySheep"]
 

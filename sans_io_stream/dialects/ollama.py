@@ -44,6 +44,8 @@ MESSAGE_STRUCTURAL = frozenset(
     {"role", "content", "thinking", "tool_calls", "images", "tool_name", "tool_call_id"}
 )
 
+GENERATE_FIELDS = frozenset({"response", "thinking", "tool_calls", "image", "images"})
+MEDIA_FIELDS = frozenset({"tool_calls", "image", "images"})
 GENERATED = 8
 """Added to the kind of delta that is expected, where it is one of ``generate``."""
 
@@ -81,6 +83,20 @@ class Ollama(Dialect):
             return None
         self.position += 1
         return [TextDelta(line.message.content)]
+
+    def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
+        if self.hot == TEXT and len(payloads) > 1:
+            # All or nothing: cheaper than to keep count, and mostly it is all.
+            try:
+                lines = list(map(read_text, payloads))
+            except REFUSED:
+                pass
+            else:
+                if not lines[-1].done and not any([line.done for line in lines]):
+                    events += [TextDelta(line.message.content) for line in lines]
+                    self.position += len(lines)
+                    return
+        super().plain(payloads, form, events)
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin = len(events)
@@ -145,9 +161,10 @@ class Ollama(Dialect):
             self.start(None, data.get("model"), events)
         if is_object(message):
             self.read_message(message, events)
-        # What generate says stands beside ``response``, not in a message.
-        self.read_piece(data, response, events)
-        for field, value in data.items():
+        if not GENERATE_FIELDS.isdisjoint(data):
+            # What generate says stands beside ``response``, not in a message.
+            self.read_piece(data, response, events)
+        for field, value in () if STRUCTURAL.issuperset(data) else data.items():
             if field not in STRUCTURAL and value is not None and value != []:
                 kind = NAMED.get(field)
                 if kind is None:
@@ -172,14 +189,19 @@ class Ollama(Dialect):
 
     def read_message(self, message: dict[str, Any], events: list[Event]) -> None:
         self.read_piece(message, message.get("content"), events)
-        for field, value in message.items():
+        for field, value in () if MESSAGE_STRUCTURAL.issuperset(message) else message.items():
             if field not in MESSAGE_STRUCTURAL and value is not None and value not in ("", [], {}):
                 self.annotate("extra", {field: value}, events)
 
     def read_piece(self, holder: dict[str, Any], content: Any, events: list[Event]) -> None:
         """Thinking, text, tool calls and images: of a message, or of a ``generate`` line."""
-        self.text(holder.get("thinking"), events, kind="reasoning")
-        self.text(content, events)
+        thinking = holder.get("thinking")
+        if thinking:
+            self.text(thinking, events, kind="reasoning")
+        if content:
+            self.text(content, events)
+        if MEDIA_FIELDS.isdisjoint(holder):
+            return
         for entry in elements(holder.get("tool_calls")):
             if is_object(entry):
                 self.whole_call(entry, events)

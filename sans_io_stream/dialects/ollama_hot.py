@@ -20,10 +20,9 @@ class _Strict(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     pass
 
 
-class TextMessage(_Strict):
+class TextMessage(_Strict, tag_field="role", tag="assistant"):
     """A message with text, and nothing else."""
 
-    role: Literal["assistant"]
     content: Piece
 
 

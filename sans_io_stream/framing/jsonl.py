@@ -21,7 +21,7 @@ from .text import skip_bom
 
 __all__ = ["JSONLines"]
 
-LF, CR = 10, 13
+LF, CR, BRACE = 10, 13, 125
 ABOVE_BLANK = b"!"
 SELF_CLOSING = (b"{", b"[", b'"')
 
@@ -50,7 +50,7 @@ class JSONLines(
 
         A shortcut past ``feed``, which leaves no trace.
         """
-        if len(data) <= self.room and data[-2:] == b"}\n":
+        if 1 < len(data) <= self.room and data[-1] == LF and data[-2] == BRACE:
             line = data[:-1]
             if LF not in line:
                 return line

@@ -43,6 +43,9 @@ SSE_FIELD_ENDS = (b":", b"\r", b"\n")
 JSON_LINES = re.compile(r"ndjson|jsonl|json-lines|json-seq|json-stream|stream\+json")
 
 
+_SKIP = msgspec.json.Decoder(msgspec.Raw).decode
+
+
 class Sniffer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """Finds the framing of one body. All fields are state."""
 
@@ -115,6 +118,8 @@ class Sniffer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
         """Read on in the first line, of which a value is the beginning."""
         if not self.whole:
             if self.scan is None:
+                if self._is_json(end):
+                    return "jsonl"
                 self.scan = JSONScan(max_depth=WINDOW)
             piece = bytes(self.seen[self.position : end])
             line = piece.partition(b"\n")[0]
@@ -130,6 +135,17 @@ class Sniffer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
             self.position = end
             return None
         return "jsonl" if found.group() == b"\n" else "json-array"
+
+    def _is_json(self, end: int) -> bool:
+        """Whether the first line has ended and is JSON: mostly it is, and this is quick."""
+        stop = self.seen.find(b"\n", self.start, end)
+        if stop < 0:
+            return False
+        try:
+            _SKIP(memoryview(self.seen)[self.start : stop])
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return False
+        return True
 
     def _otherwise(self, *, at_end: bool) -> FramingName:
         """The framing where the first bytes do not tell, or not soon enough."""

@@ -13,7 +13,7 @@ WORDS = (
     "The", " sea", " is", " calm", " to", "night", ",", " the", " tide", " is", " full", ".",
     " Dover", " \u2014", " na\u00efve", " caf\u00e9", ' "quoted"', "\n\n", " \u6d77", " lies",
 )  # fmt: skip
-RECORDS = 400
+RECORDS = 800
 
 
 class Body(NamedTuple):
