@@ -3,8 +3,9 @@
 By the protocol it is the ``index``. Servers repeat, omit or share it, and the id and the
 name too, so the rules are:
 
-- a fragment with an index belongs to the open call of that index, one without to the open
-  call of its id, and without either to the last call of its choice;
+- a fragment with an index belongs to the open call of that index, else to one that was
+  opened without; one without an index to the open call of its id, and without either to the
+  last call of its choice;
 - it begins a call of its own if no call is open there; or if it has a name, and either an
   id other than that call's, or another name, or the call's arguments are whole already
   (calls to one function, sent whole under one index).
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..framing.json_scan import JSONScan
+from .shapes import is_object, members
 from .tolerant import scrub
 
 if TYPE_CHECKING:
@@ -35,14 +37,10 @@ ANY_DEPTH = 1 << 62
 def chat_calls(dialect: Dialect, entries: list[Any], choice: int, events: list[Event]) -> None:
     """Read the ``tool_calls`` of one delta."""
     for entry in entries:
-        if not isinstance(entry, dict):
+        if not is_object(entry):
             continue
-        function = entry.get("function")
-        if not isinstance(function, dict):
-            # Custom tools have free text where functions have arguments.
-            function = entry.get("custom")
-        if not isinstance(function, dict):
-            function = {}
+        # Custom tools have free text where functions have arguments.
+        function = members(entry.get("function")) or members(entry.get("custom"))
         index = entry.get("index")
         key = index if isinstance(index, int | str) and not isinstance(index, bool) else None
         id_ = word(entry.get("id"))
@@ -58,6 +56,8 @@ def chat_calls(dialect: Dialect, entries: list[Any], choice: int, events: list[E
             )
         else:
             news = (call.id is None and id_ is not None) or (call.name is None and bool(name))
+            # Opened without an index, continued with one.
+            call.key = key if call.key is None else call.key
             call.id = call.id or id_
             call.name = call.name or name
             dialect.add_arguments(call, arguments, events, always=news)
@@ -67,19 +67,18 @@ def open_call_for(
     dialect: Dialect, choice: int, key: str | int | None, id_: str | None
 ) -> Call | None:
     """The open call to which a fragment may belong: the last one that fits."""
+    unnumbered: Call | None = None
     for call in reversed(dialect.calls):
-        if call.choice == choice and (
-            call.key == key if key is not None else id_ is None or call.id == id_ or call.id is None
-        ):
+        if call.choice != choice:
+            continue
+        if key is not None and call.key == key:
             return call
-    if key is None and id_ is not None:
-        return None
-    if key is not None:
-        # Opened without an index, continued with one.
-        for call in reversed(dialect.calls):
-            if call.choice == choice and call.key is None and id_ is not None and call.id == id_:
+        if id_ is None or call.id in (None, id_):
+            if key is None:
                 return call
-    return None
+            if call.key is None and unnumbered is None:
+                unnumbered = call
+    return unnumbered
 
 
 def begins_anew(call: Call, id_: str | None, name: str | None) -> bool:

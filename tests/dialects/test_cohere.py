@@ -19,7 +19,7 @@ from sans_io_stream import (
 )
 from tests.dialects.reading import Read, jsonl, read, sse
 
-START = {
+START: dict[str, Any] = {
     "id": "66dec7d7",
     "type": "message-start",
     "delta": {"message": {"role": "assistant", "content": [], "tool_plan": "", "tool_calls": []}},
@@ -201,7 +201,13 @@ def test_a_document_of_an_error_between_the_events(document: Any) -> None:
 
 
 def test_citations_logprobs_and_debug_are_annotations() -> None:
-    cite = {"start": 0, "end": 1, "text": "x", "sources": [], "type": "TEXT_CONTENT"}
+    cite: dict[str, Any] = {
+        "start": 0,
+        "end": 1,
+        "text": "x",
+        "sources": [],
+        "type": "TEXT_CONTENT",
+    }
     logprobs = {"token_ids": [1], "text": "x", "logprobs": [-0.1]}
     got = cohere(
         START,

@@ -78,7 +78,10 @@ def test_calls_in_fragments_and_then_whole_are_told_once() -> None:
 
 
 def test_calls_told_only_whole() -> None:
-    calls = [{"name": "search", "parameters": {"query": "a"}}, {"name": "search", "parameters": {}}]
+    calls: list[dict[str, Any]] = [
+        {"name": "search", "parameters": {"query": "a"}},
+        {"name": "search", "parameters": {}},
+    ]
     got = v1(START, event("tool-calls-generation", tool_calls=calls), end())
     assert got.of(ToolCall) == [
         ToolCall(0, None, "search", '{"query":"a"}'),
