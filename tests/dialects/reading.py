@@ -63,9 +63,9 @@ def feed(decoder: StreamDecoder, body: bytes, step: int, **ending: Any) -> list[
 
 def unhurried(decoder: StreamDecoder) -> StreamDecoder:
     """The same decoder with every shortcut for speed off."""
-    decoder._shortcuts = False
-    if decoder._dialect is not None:
-        decoder._dialect.shortcuts = False
+    decoder._shortcuts = False  # pyright: ignore[reportPrivateUsage]
+    if decoder._dialect is not None:  # pyright: ignore[reportPrivateUsage]
+        decoder._dialect.shortcuts = False  # pyright: ignore[reportPrivateUsage]
     return decoder
 
 
