@@ -156,9 +156,7 @@ def error_document(body: bytes, status: int) -> ErrorInfo:
     told = error_in(data)
     if told is None:
         return error_info(data, status=status, request_id=text_or_none(data.get("request_id")))
-    if told.status is not None and told.kind != "provider":
-        return msgspec.structs.replace(told, status=status)
-    kind = told.kind if told.kind != "provider" else kind_of(None, None, status)
+    kind = kind_of(told.code, told.type, status if told.status is None else told.status)
     retryable = kind in RETRYABLE_KINDS or status in RETRYABLE_STATUS
     return msgspec.structs.replace(told, kind=kind, status=status, retryable=retryable)
 

@@ -11,7 +11,11 @@ HEAD = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "created": 1, "mo
 
 def chunk(delta: Any = None, reason: Any = None, choice: int = 0, **fields: Any) -> dict[str, Any]:
     """One chunk with one choice; ``fields`` stand beside the choices."""
-    entry = {"index": choice, "delta": {} if delta is None else delta, "finish_reason": reason}
+    entry: dict[str, Any] = {
+        "index": choice,
+        "delta": {} if delta is None else delta,
+        "finish_reason": reason,
+    }
     return {**HEAD, "choices": [entry], **fields}
 
 
