@@ -1,0 +1,163 @@
+"""Every recorded stream reads as the vendor's own SDK reads it, however it is cut.
+
+Needs ``../shared/captures``; skipped where it is missing (the laws hold over generated
+streams in ``test_laws.py`` all the same).
+"""
+
+from __future__ import annotations
+
+import random
+from itertools import pairwise
+from typing import Any
+
+import pytest
+
+from sans_io_stream import StreamDecoder, StreamEnd, ToolCall, Transcript, encode_event
+from sans_io_stream.events import ANSWER_EVENTS, Event, join_deltas
+from tests.expectations import DISAGREEMENTS, Recording, differences, recordings
+
+RECORDINGS = recordings()
+pytestmark = pytest.mark.skipif(not RECORDINGS, reason="../shared/captures is missing")
+each = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.id)
+
+STOP_ON_EVERY_RECORD = {"gemini"}
+"""Here the provider's word stands on every record: only the transport knows of a cut."""
+SAME_PROTOCOL = {"mistral": "openai-chat"}
+"""What is detected where two names are one protocol on the wire."""
+
+UNTELLABLE = {"vertex__vertexai-sdk-test-data__streaming-failure-invalid-json"}
+"""One made-up object that belongs to no protocol."""
+
+
+def cut(data: bytes, places: list[int]) -> list[bytes]:
+    return [data[a:b] for a, b in pairwise((0, *sorted(places), len(data)))]
+
+
+def read(
+    recording: Recording, reads: list[bytes], *, detected: bool = False, **options: Any
+) -> list[Event]:
+    dialect = None if detected else recording.dialect
+    options = {"content_type": recording.content_type, "status": recording.status, **options}
+    truncated = options.pop("truncated", False)
+    decoder = StreamDecoder(dialect, **options)
+    events = [event for data in reads for event in decoder.receive_data(data)]
+    return events + decoder.receive_eof(truncated=truncated)
+
+
+def check(recording: Recording, events: list[Event]) -> None:
+    found = differences(Transcript.of(events), recording.expected, recording.dialect)
+    assert set(found) == set(DISAGREEMENTS.get(recording.id, {})), found
+
+
+@each
+def test_equals_the_vendors_reading(recording: Recording) -> None:
+    body = recording.body
+    whole = read(recording, [body])
+    check(recording, whole)
+    single = [body[i : i + 1] for i in range(len(body))]
+    assert join_deltas(read(recording, single)) == join_deltas(whole)
+    drawn = random.Random(recording.id)
+    for count in (1, 7, 60):
+        places = [drawn.randrange(len(body) + 1) for _ in range(count)]
+        assert read(recording, cut(body, places)) == whole
+
+
+@each
+def test_equals_it_with_the_dialect_detected(recording: Recording) -> None:
+    body = recording.body
+    drawn = random.Random(recording.id)
+    places = [drawn.randrange(len(body) + 1) for _ in range(20)]
+    for options in ({}, {"content_type": None}):
+        decoder = StreamDecoder(status=recording.status, **options)
+        events = [e for data in cut(body, places) for e in decoder.receive_data(data)]
+        events += decoder.receive_eof()
+        check(recording, events)
+        if recording.status == 200:
+            if recording.id in UNTELLABLE:
+                continue
+            name = SAME_PROTOCOL.get(recording.dialect, recording.dialect)
+            assert decoder.dialect == name
+
+
+@each
+def test_shortcuts_change_the_speed_alone(recording: Recording) -> None:
+    body = recording.body
+    slow = read(recording, [body[i : i + 1] for i in range(len(body))], shortcuts=False)
+    for size in (len(body) or 1, 16384, 1400, 97):
+        reads = [body[i : i + size] for i in range(0, len(body), size)]
+        assert read(recording, reads) == slow
+    for end in (b"\n\n", b"\r\n\r\n", b"\n"):
+        reads = [part + end for part in body.split(end)]
+        reads[-1] = reads[-1].removesuffix(end)
+        assert read(recording, reads) == slow
+
+
+@each
+@pytest.mark.parametrize("truncated", [True, False])
+def test_complete_only_after_the_providers_word(recording: Recording, truncated: bool) -> None:
+    body = recording.body
+    words = words_of(recording)
+    if recording.dialect in STOP_ON_EVERY_RECORD:
+        if not truncated:
+            pytest.skip("only the transport knows of a cut between two records")
+        words = []
+    ends = [i for i in range(len(body)) if body[i : i + 1] in (b"\n", b"}")]
+    for end in ends[:: max(1, len(ends) // 60)] + ends[-6:]:
+        last = read(recording, [body[: end + 1]], truncated=truncated)[-1]
+        assert isinstance(last, StreamEnd)
+        if last.outcome == "complete":
+            assert any(word in body[: end + 1] for word in words), (end, words)
+
+
+def words_of(recording: Recording) -> list[bytes]:
+    """The provider's own words for the end, as they stand on the wire of its protocol."""
+    reason = str(recording.expected["finish_reason"]).split(":")[0].encode()
+    return {
+        "openai-chat": [b'"finish_reason":"' + reason, b'"finish_reason": "' + reason, b"[DONE]"],
+        "mistral": [b'"finish_reason":"' + reason, b"[DONE]"],
+        "openai-completions": [b'"finish_reason":"' + reason, b"[DONE]", b'"finish_reason": "'],
+        "anthropic": [b"message_stop", b'"stop_reason":"', b'"stop_reason": "'],
+        "ollama": [b'"done":true', b'"done": true', b"done_reason"],
+        "openai-responses": [b"response.completed", b"response.incomplete", b"response.failed"],
+    }.get(recording.dialect, [reason])
+
+
+@each
+def test_a_snapshot_anywhere_changes_nothing(recording: Recording) -> None:
+    body = recording.body
+    drawn = random.Random(recording.id)
+    places = [drawn.randrange(len(body) + 1) for _ in range(25)]
+    decoder = StreamDecoder(
+        recording.dialect, content_type=recording.content_type, status=recording.status
+    )
+    events: list[Event] = []
+    for data in cut(body, places):
+        events += decoder.receive_data(data)
+        decoder = StreamDecoder.restore(decoder.snapshot())
+    assert events + decoder.receive_eof() == read(recording, [body])
+
+
+@each
+def test_every_record_gives_an_event_or_is_structural(recording: Recording) -> None:
+    """Nothing is lost without a trace: what is not understood is at least told."""
+    events = read(recording, [recording.body], raw=True)
+    assert [type(event) for event in events].count(StreamEnd) == 1
+    for event in events:
+        encode_event(event)
+    told = [e for e in events if type(e) in ANSWER_EVENTS]
+    assert told or recording.status != 200 or not recording.body
+
+
+@each
+def test_calls_are_reported_once_and_whole(recording: Recording) -> None:
+    events = read(recording, [recording.body])
+    reported = [(e.choice, e.index) for e in events if isinstance(e, ToolCall)]
+    assert len(reported) == len(set(reported))
+    transcript = Transcript.of(events)
+    assert {c.index for c in transcript.tool_calls if c.complete} == {
+        index for choice, index in reported if choice == 0
+    }
+
+
+def test_every_disagreement_is_about_a_capture() -> None:
+    assert set(DISAGREEMENTS) <= {recording.id for recording in RECORDINGS}
