@@ -52,6 +52,7 @@ class EventStream(
     shortcuts: bool = True
     mixed: bool = True
     closed: bool = True
+    """No frame has begun and not ended."""
 
     held: Fragments | None = None
     """The frame that has begun and not ended."""
@@ -86,7 +87,8 @@ class EventStream(
             self.offset += self.need
             self.frames += 1
             self.need = 0
-        if position < len(data):
+        self.closed = position == len(data)
+        if not self.closed:
             self.held = Fragments()
             self.held.add(data[position:])
         return items
