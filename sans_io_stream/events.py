@@ -55,8 +55,9 @@ ResumeMode = Literal["continue", "replay", "restart", "continuation"]
 class StreamStart(msgspec.Struct, frozen=True, gc=False, tag_field="event", tag="stream_start"):
     """The answer has begun. It comes before every other event of the answer.
 
-    It comes a second time only where a provider names the response or its model
-    later than its first record (Azure does): the fields that were None are set then.
+    It comes again only where a provider names the response or its model later than in its
+    first record (Azure does), or goes over to another model in mid-stream (a fallback): the
+    last one counts.
     """
 
     response_id: str | None = None

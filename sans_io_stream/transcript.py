@@ -219,8 +219,8 @@ class Transcript:
         self._size += size
 
     def _start(self, event: StreamStart) -> None:
-        self.response_id = self.response_id or event.response_id
-        self.model = self.model or event.model
+        self.response_id = event.response_id or self.response_id
+        self.model = event.model or self.model
         self._generation = event.generation
 
     def _text(self, event: TextDelta) -> None:

@@ -185,6 +185,10 @@ class Anthropic(BlockDialect):
                 self.read_fields("compaction", block, events)
             elif kind in WHOLE_BLOCKS or kind.endswith("_result"):
                 self.annotate(kind, block, events)
+                served_by = block.get("to")
+                if kind == "fallback" and isinstance(served_by, dict):
+                    # The server went over to another model: it is the one that answers.
+                    self.rename(served_by.get("model"), events)
             else:
                 return False
         return True
