@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from ..events import Event, FinishReason, Heartbeat, ReasoningDelta, TextDelta
-from ..usage import anthropic_usage
+from ..usage_forms import anthropic_usage
 from .anthropic_hot import read_input, read_text, read_thought
 from .base import CALL, TEXT, THOUGHT
 from .blocks import BlockDialect, block_index

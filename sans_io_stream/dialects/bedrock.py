@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..events import Event, FinishReason
-from ..usage import bedrock_usage
+from ..usage_forms import bedrock_usage
 from .blocks import Block, BlockDialect, block_index
 from .failure import error_info
 from .tolerant import TooDeep, Unreadable, read_json

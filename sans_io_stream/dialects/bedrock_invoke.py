@@ -20,7 +20,7 @@ import msgspec
 # A struct's annotations are read when a snapshot is.
 from ..events import FinishReason  # noqa: TC001
 from ..framing.items import WireRecord
-from ..usage import bedrock_usage, chat_usage, flat_usage
+from ..usage_forms import bedrock_usage, chat_usage, flat_usage
 from .anthropic import ANTHROPIC_REASONS, Anthropic
 from .base import LimitReached
 from .bedrock import (

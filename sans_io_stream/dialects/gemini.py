@@ -20,7 +20,7 @@ import msgspec
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta, Usage
 from ..framing.items import WireRecord
-from ..usage import gemini_usage, has_counts
+from ..usage_forms import gemini_usage, has_counts
 from .base import TEXT, THOUGHT, Call, Choice, Dialect
 from .gemini_args import PartialArguments, Unmergeable, json_text
 from .gemini_fields import (

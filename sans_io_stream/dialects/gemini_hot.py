@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw
 
 from ..events import Event, ReasoningDelta, TextDelta, Usage
-from ..usage import MOST
+from ..usage_forms import MOST
 from .tolerant import REFUSED
 
 if TYPE_CHECKING:

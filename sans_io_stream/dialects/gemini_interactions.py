@@ -17,7 +17,7 @@ import msgspec
 from ..errors import ErrorInfo
 from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
 from ..resume import CursorKind  # noqa: TC001 - msgspec evaluates the annotations
-from ..usage import interactions_usage
+from ..usage_forms import interactions_usage
 from .base import Dialect
 from .gemini_args import json_text
 from .gemini_fields import empty, from_base64

@@ -17,7 +17,7 @@ from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotat
 from ..framing.items import Unfinished, WireRecord
 from ..framing.json_scan import JSONScan
 from ..resume import CursorKind  # noqa: TC001 - msgspec evaluates the annotations
-from ..usage import holysheep_usage
+from ..usage_forms import holysheep_usage
 from .base import COLON, is_json
 from .gemini import Gemini
 from .openai_chat import OpenAIChat

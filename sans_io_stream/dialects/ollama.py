@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
-from ..usage import ollama_usage
+from ..usage_forms import ollama_usage
 from .base import TEXT, THOUGHT, Dialect
 from .ollama_hot import read_generated, read_generated_thought, read_text, read_thought
 from .shapes import elements, is_array, is_object, members

@@ -18,7 +18,7 @@ import msgspec
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
 from ..framing.items import PlainForm, WireRecord
-from ..usage import chat_usage
+from ..usage_forms import chat_usage
 from .base import CALL, TEXT, THOUGHT, Choice, Dialect
 from .openai_hot import read_call, read_text, read_thought
 from .tolerant import REFUSED

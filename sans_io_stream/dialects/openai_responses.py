@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from ..events import Event, FinishReason, Heartbeat, ResumePoint, TextDelta
-from ..usage import responses_usage
+from ..usage_forms import responses_usage
 from . import openai_responses_tables as wire
 from .base import TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
