@@ -197,7 +197,7 @@ def responses_usage(usage: dict[str, Any]) -> Usage:
         reasoning_tokens=count(out_of, "reasoning_tokens"),
         audio_prompt_tokens=count(into, "audio_tokens"),
         audio_completion_tokens=count(out_of, "audio_tokens"),
-        cost=float(cost) if type(cost) in (int, float) else None,
+        cost=dollars(cost),
         source=msgspec.Raw(msgspec.json.encode(usage)),
     )
 

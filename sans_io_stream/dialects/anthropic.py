@@ -10,7 +10,7 @@ vendor's Python SDK (``RawMessageStreamEvent`` and its beta twin).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec

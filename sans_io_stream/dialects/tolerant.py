@@ -30,6 +30,10 @@ STREAMED = frozenset(
 )  # fmt: skip
 """The keys under which text comes in pieces: there, half a character may stand at an edge."""
 
+NOTHING: frozenset[str] = frozenset()
+WHOLE = frozenset({"error", "meta", "metadata", "usage", "usageMetadata", "usage_metadata"})
+"""The keys under which nothing comes in pieces, whatever it is called there."""
+
 _DECODE = msgspec.json.Decoder().decode
 
 
@@ -61,7 +65,7 @@ def read_json(data: bytes, depth: int) -> tuple[Any, bool]:
         raise Unreadable(why) from None
 
 
-def scrub(value: Any, streamed: frozenset[str] = frozenset(), edges: bool = False) -> Any:
+def scrub(value: Any, streamed: frozenset[str] = NOTHING, edges: bool = False) -> Any:
     """``value`` with U+FFFD for every lone surrogate in its strings and keys.
 
     Under the keys in ``streamed`` half a character may stay at either end of a string.
@@ -72,7 +76,7 @@ def scrub(value: Any, streamed: frozenset[str] = frozenset(), edges: bool = Fals
         return [scrub(item, streamed, edges) for item in value]
     if isinstance(value, dict):
         return {
-            mended(key, False): scrub(item, streamed, key in streamed)
+            mended(key, False): scrub(item, NOTHING if key in WHOLE else streamed, key in streamed)
             for key, item in value.items()
         }
     return value
