@@ -32,7 +32,7 @@ from ..events import (
     ToolCallDelta,
     Usage,
 )
-from ..framing.json_scan import JSONScan
+from ..json_scan import JSONScan
 from ..policy import Limits
 from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts

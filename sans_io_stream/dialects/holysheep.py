@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
 from ..framing.items import Unfinished, WireRecord
-from ..framing.json_scan import JSONScan
+from ..json_scan import JSONScan
 from ..resume import CursorKind  # noqa: TC001 - msgspec evaluates the annotations
 from ..usage_forms import holysheep_usage
 from .base import COLON, is_json

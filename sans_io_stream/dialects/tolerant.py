@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from ..framing.json_scan import JSONScan
+from ..json_scan import JSONScan
 from .surrogates import encodable
 
 __all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json", "scrub"]

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ..framing.json_scan import JSONScan
+from ..json_scan import JSONScan
 from .shapes import is_object, members
 from .tolerant import scrub
 

@@ -43,7 +43,12 @@ TYPE_HEADERS = (":event-type", ":exception-type", ":error-code")
 
 
 class EventStream(
-    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="eventstream"
+    msgspec.Struct,
+    kw_only=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="framing",
+    tag="eventstream",
 ):
     """The framing of AWS event streams. All fields are state."""
 

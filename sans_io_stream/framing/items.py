@@ -15,7 +15,18 @@ import msgspec
 
 from ..errors import ErrorInfo
 
-__all__ = ["PLAIN", "Blank", "Broken", "Comment", "Framing", "Item", "PlainForm", "Stray", "Unfinished", "WireRecord"]
+__all__ = [
+    "PLAIN",
+    "Blank",
+    "Broken",
+    "Comment",
+    "Framing",
+    "Item",
+    "PlainForm",
+    "Stray",
+    "Unfinished",
+    "WireRecord",
+]
 
 
 class WireRecord(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):

@@ -19,10 +19,10 @@ import re
 import msgspec
 
 from ..errors import ErrorInfo
+from ..json_scan import JSONScan
 from ..policy import Limits
 from .fragments import Fragments
 from .items import PLAIN, Broken, Item, PlainForm, Stray, Unfinished, WireRecord
-from .json_scan import JSONScan
 from .text import skip_bom
 
 __all__ = ["JSONArray"]
@@ -37,7 +37,12 @@ SCALAR = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+
 
 
 class JSONArray(
-    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="json-array"
+    msgspec.Struct,
+    kw_only=True,
+    omit_defaults=True,
+    gc=False,
+    tag_field="framing",
+    tag="json-array",
 ):
     """The framing of a JSON array or of JSON documents. All fields are state."""
 

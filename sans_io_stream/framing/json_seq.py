@@ -19,10 +19,10 @@ import re
 import msgspec
 
 from ..errors import ErrorInfo
+from ..json_scan import JSONScan, is_whole
 from ..policy import Limits
 from .fragments import Fragments
 from .items import PLAIN, Broken, Item, PlainForm, Stray, Unfinished, WireRecord
-from .json_scan import JSONScan, is_whole
 from .text import skip_bom
 
 __all__ = ["JSONSequence"]

@@ -26,7 +26,7 @@ from typing import Literal
 
 import msgspec
 
-from .json_scan import JSONScan
+from ..json_scan import JSONScan
 
 __all__ = ["Sniffer"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sans_io_stream.framing.json_scan import FIRST_WINDOW, JSONScan, is_whole
+from sans_io_stream.json_scan import FIRST_WINDOW, JSONScan, is_whole
 
 TEXT = st.text(alphabet=st.sampled_from('ab"\\{}[],: \n\u00e9\u2028'), max_size=12)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
