@@ -90,8 +90,18 @@ def test_generated_streams(stream: Stream, seed: int) -> None:
 @pytest.mark.skipif(not RECORDINGS, reason="../shared/captures is missing")
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_recorded_streams(seed: int) -> None:
-    drawn = Random(seed)
-    for _ in range(12):
+    spoil_recordings(Random(seed), 12)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.skipif(not RECORDINGS, reason="../shared/captures is missing")
+@pytest.mark.parametrize("seed", range(10_000, 10_200))
+def test_recorded_streams_at_length(seed: int) -> None:
+    spoil_recordings(Random(seed), 200)
+
+
+def spoil_recordings(drawn: Random, count: int) -> None:
+    for _ in range(count):
         recording = drawn.choice(RECORDINGS)
         body = recording.body[: drawn.choice([800, 2500, MOST_BYTES])]
         compare(mutate(body, drawn), recording.dialect, recording.content_type, drawn)

@@ -17,24 +17,29 @@ from sans_io_stream import StreamDecoder
 
 from .bodies import chat
 
-Single = Callable[[bool], tuple[str, float, float, str]]
+Result = tuple[str, float, float, str]
+"""What was measured, the figure, the most it may be, and the unit."""
+Single = Callable[[bool], Result]
 
 
-def long_record(quick: bool) -> tuple[str, float, float, str]:
+class Delta(msgspec.Struct):
+    content: str
+
+
+class Choice(msgspec.Struct):
+    delta: Delta
+
+
+class Chunk(msgspec.Struct):
+    choices: list[Choice]
+
+
+def long_record(quick: bool) -> Result:
     """One record of 4 MiB in 1,400-byte reads, over bare join + slice + decode of its bytes."""
     text = "abcdefgh" * (4 << 17)
     chunk = {"id": "x", "model": "m", "choices": [{"index": 0, "delta": {"content": text}}]}
     data = b"data: " + json.dumps(chunk).encode() + b"\n\n"
     reads = [data[i : i + 1400] for i in range(0, len(data), 1400)]
-
-    class Delta(msgspec.Struct):
-        content: str
-
-    class Choice(msgspec.Struct):
-        delta: Delta
-
-    class Chunk(msgspec.Struct):
-        choices: list[Choice]
 
     decode = msgspec.json.Decoder(Chunk).decode
 
@@ -54,10 +59,11 @@ def long_record(quick: bool) -> tuple[str, float, float, str]:
                 run()
             spent[which] = process_time_ns() - begin
         ratios.append(spent[1] / spent[0])
-    return "a 4 MiB record in 1,400-byte reads, over bare decoding", statistics.median(ratios), 1.5, "times"
+    name = "a 4 MiB record in 1,400-byte reads, over bare decoding"
+    return name, statistics.median(ratios), 1.5, "times"
 
 
-def at_rest(quick: bool) -> tuple[str, float, float, str]:
+def at_rest(quick: bool) -> Result:
     """Memory of a decoder between two records of a stream, averaged over many."""
     head = chat("text").records[:8]
     count = 200 if quick else 1000
@@ -77,7 +83,7 @@ def at_rest(quick: bool) -> tuple[str, float, float, str]:
     return "a decoder at rest", size, 1024, "bytes"
 
 
-def short_stream(quick: bool) -> tuple[str, float, float, str]:
+def short_stream(quick: bool) -> Result:
     """A whole stream of four events: made, read, ended."""
     records = chat("text").records
     reads = [records[0], records[1], records[-3], records[-1]]
@@ -98,12 +104,13 @@ def short_stream(quick: bool) -> tuple[str, float, float, str]:
     return "a whole stream of four events", statistics.median(spent), 30, "µs"
 
 
-def import_time(quick: bool) -> tuple[str, float, float, str]:
+def import_time(quick: bool) -> Result:
     """Importing the core, over bare Python."""
 
     def cpu(code: str) -> float:
         source = f"import time\nb=time.process_time()\n{code}\nprint(time.process_time()-b)"
-        return float(subprocess.run([sys.executable, "-c", source], capture_output=True, check=True).stdout)
+        run = subprocess.run([sys.executable, "-c", source], capture_output=True, check=True)
+        return float(run.stdout)
 
     rounds = 3 if quick else 9
     value = statistics.median(cpu("import sans_io_stream") for _ in range(rounds)) * 1000
