@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, get_args
 from ..events import Event
 from .bedrock import CONVERSE_EVENTS, is_exception
 from .failure import error_in
-from .shapes import members
+from .shapes import elements, members
 from .tolerant import TooDeep, Unreadable, read_json
 
 if TYPE_CHECKING:
@@ -25,9 +25,8 @@ Row = tuple[str, Callable[[str, dict[str, Any]], bool]]
 
 
 def _first(data: dict[str, Any], field: str) -> dict[str, Any]:
-    entries = data.get(field)
-    first = entries[0] if isinstance(entries, list) and entries else None
-    return first if isinstance(first, dict) else {}
+    entries = elements(data.get(field))
+    return members(entries[0]) if entries else {}
 
 
 def _first_choice(data: dict[str, Any]) -> dict[str, Any]:
@@ -150,9 +149,8 @@ def detect(record: WireRecord, depth: int) -> str | None:
         data, _ = read_json(record.data, depth)
     except (Unreadable, TooDeep):
         data = None
-    if not isinstance(data, dict):
-        data = {}
-    return next((name for name, knows in ROWS if knows(record.type, data)), None)
+    told = members(data)
+    return next((name for name, knows in ROWS if knows(record.type, told)), None)
 
 
 def is_heartbeat(record: WireRecord) -> bool:

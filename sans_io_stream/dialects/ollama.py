@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
@@ -92,7 +92,7 @@ class Ollama(Dialect):
             except REFUSED:
                 pass
             else:
-                if not lines[-1].done and not any([line.done for line in lines]):
+                if not lines[-1].done and not any([line.done for line in lines]):  # noqa: C419 - a list is faster
                     events += [TextDelta(line.message.content) for line in lines]
                     self.position += len(lines)
                     return
