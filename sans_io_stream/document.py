@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .dialects.detection import tells_error
 from .dialects.failure import error_document
-from .errors import ErrorInfo
 from .framing import FRAMINGS
 from .framing.items import Stray, Unfinished, WireRecord
 from .framing.sniff import Sniffer
-from .policy import Limits
+
+if TYPE_CHECKING:
+    from .errors import ErrorInfo
+    from .policy import Limits
 
 __all__ = ["read_error_document"]
 

@@ -8,9 +8,10 @@ come near it.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from .dialects.base import Dialect
 from .dialects.registry import DIALECTS
 from .errors import SnapshotError
 from .events import ResumePoint
@@ -18,6 +19,9 @@ from .framing import AnyFraming
 from .opening import Opening
 from .policy import Limits
 from .usage import compact_usage
+
+if TYPE_CHECKING:
+    from .dialects.base import Dialect
 
 __all__ = ["DecoderState", "dump", "dump_dialect", "load", "load_dialect"]
 

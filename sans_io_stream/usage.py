@@ -22,6 +22,7 @@ COUNTS = tuple(
 )
 """The fields of ``Usage`` that are counts."""
 
+
 def merge_usage(old: Usage | None, new: Usage) -> Usage:
     """``new`` with the counts of ``old`` where it says nothing."""
     if old is None:
@@ -36,9 +37,7 @@ def merge_usage(old: Usage | None, new: Usage) -> Usage:
 
 def same_counts(old: Usage | None, new: Usage) -> bool:
     """Whether ``new`` counts what ``old`` did, wherever the two stood."""
-    return old is not None and old == msgspec.structs.replace(
-        new, source=old.source, path=old.path
-    )
+    return old is not None and old == msgspec.structs.replace(new, source=old.source, path=old.path)
 
 
 def compact_usage(usage: Usage) -> Usage:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sans_io_stream.transcript import Transcript
+if TYPE_CHECKING:
+    from sans_io_stream.transcript import Transcript
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 CAPTURES = SHARED / "captures"
 
 NO_ERROR_TYPE = (
-    "the document is {\"message\": …} alone; boto makes the HTTP status up as its error code"
+    'the document is {"message": …} alone; boto makes the HTTP status up as its error code'
 )
 SERVER_TOOL_USAGE = (
     "serverToolUsage stands in the wire's usage object, and boto drops what its model of the "

@@ -156,8 +156,7 @@ def responses(answer: Answer) -> list[tuple[str, object]]:
         item = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
         values.append({"type": "response.output_item.added", "output_index": 1, "item": item})
         values += [
-            {"type": "response.output_text.delta", **place, "delta": piece}
-            for piece in answer.text
+            {"type": "response.output_text.delta", **place, "delta": piece} for piece in answer.text
         ]
     for index, call in enumerate(answer.calls, 2):
         item = {"id": f"fc_{index}", "type": "function_call", "call_id": call.id}

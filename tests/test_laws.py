@@ -25,7 +25,6 @@ from sans_io_stream import (
     encode_event,
 )
 from sans_io_stream.events import ANSWER_EVENTS, Event
-
 from tests.generated import Stream, streams
 
 PLACES = st.lists(st.integers(0, 4000), max_size=12)

@@ -24,7 +24,7 @@ from .failure import error_info
 from .tolerant import REFUSED
 
 if TYPE_CHECKING:
-    from ..framing.items import PlainForm, WireRecord
+    from ..framing.items import WireRecord
 
 __all__ = ["ANTHROPIC_REASONS", "Anthropic", "kind_of"]
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, ClassVar
 
 # A struct's annotations are read when a snapshot is.
-from ..events import FinishReason  # noqa: TC001
+from ..events import FinishReason
 from .bedrock import CONVERSE_REASONS, converse_event, read_converse, read_failure
 from .blocks import BlockDialect
 

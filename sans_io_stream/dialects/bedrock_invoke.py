@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 # A struct's annotations are read when a snapshot is.
-from ..events import FinishReason  # noqa: TC001
+from ..events import FinishReason
 from ..framing.items import WireRecord
 from ..usage_forms import bedrock_usage, chat_usage, flat_usage
 from .anthropic import ANTHROPIC_REASONS, Anthropic

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
+from ..events import FinishReason
 from ..usage_forms import cohere_usage
 from .base import Call, Dialect
 from .cohere import finish_error

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import msgspec
 
 from ..errors import ErrorInfo
-from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
-from ..resume import CursorKind  # noqa: TC001 - msgspec evaluates the annotations
+from ..events import FinishReason
+from ..resume import CursorKind
 from ..usage_forms import interactions_usage
 from .base import Dialect
 from .gemini_args import json_text

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
+from ..events import FinishReason
 from ..framing.items import Unfinished, WireRecord
 from ..json_scan import JSONScan
-from ..resume import CursorKind  # noqa: TC001 - msgspec evaluates the annotations
+from ..resume import CursorKind
 from ..usage_forms import holysheep_usage
 from .base import COLON, is_json
 from .gemini import Gemini

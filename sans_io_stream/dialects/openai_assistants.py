@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from ..events import FinishReason  # noqa: TC001 - msgspec reads the annotations of structs
+from ..events import FinishReason
 from ..usage_forms import chat_usage
 from .base import Call, Dialect
 from .failure import error_info

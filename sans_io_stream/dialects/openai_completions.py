@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
-from ..events import FinishReason  # noqa: TC001 - msgspec reads the annotations of structs
+from ..events import FinishReason
 from ..usage_forms import llamacpp_usage, tgi_usage
 from .openai_chat import OpenAIChat
 from .shapes import is_object, members

@@ -28,7 +28,7 @@ from .tolerant import REFUSED, scrub
 from .tools import argument_text, word
 
 if TYPE_CHECKING:
-    from ..framing.items import PlainForm, WireRecord
+    from ..framing.items import WireRecord
 
 __all__ = ["OpenAIResponses"]
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-from ..events import Event, Heartbeat, Record, TextDelta
-from ..framing.items import WireRecord
+from ..events import Event, Record
 from .base import Dialect
+
+if TYPE_CHECKING:
+    from ..framing.items import WireRecord
 
 __all__ = ["PlainText", "Records"]
 

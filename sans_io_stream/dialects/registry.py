@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..errors import UnknownDialectError
 from .anthropic import Anthropic
 from .anthropic_completions import AnthropicCompletions
-from .base import Dialect
 from .bedrock_converse import BedrockConverse
 from .bedrock_invoke import BedrockInvoke
 from .cohere import Cohere
@@ -23,6 +24,9 @@ from .openai_responses import OpenAIResponses
 from .plain import PlainText, Records
 from .replicate import Replicate
 from .watsonx import Watsonx
+
+if TYPE_CHECKING:
+    from .base import Dialect
 
 __all__ = ["ALIASES", "DIALECTS", "dialect_class"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..events import FinishReason  # noqa: TC001 - msgspec evaluates the annotations
+from ..events import FinishReason
 from ..usage_forms import watsonx_usage
 from .openai_chat import OpenAIChat
 from .shapes import elements, is_array, is_object, members

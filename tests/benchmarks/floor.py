@@ -5,12 +5,13 @@ checks, no events."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from msgspec import Struct
 
-from .bodies import Body
+if TYPE_CHECKING:
+    from .bodies import Body
 
 
 class Function(Struct, gc=False):
