@@ -10,7 +10,7 @@ collected, and told at its end.
 
 from __future__ import annotations
 
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 from .dialects.base import Dialect, LimitReached
 from .dialects.plain import Records
@@ -26,7 +26,6 @@ from .events import (
     StreamEnd,
     Unrecognized,
 )
-from .framing import AnyFraming
 from .framing.items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
 from .framing.jsonl import JSONLines
 from .framing.sniff import Sniffer
@@ -35,6 +34,9 @@ from .framing.text import Text
 from .opening import Opening
 from .policy import DEFAULT_LIMITS, Limits
 from .snapshot import DecoderState, dump, dump_dialect, load, load_dialect
+
+if TYPE_CHECKING:
+    from .framing import AnyFraming
 
 __all__ = ["DecoderOptions", "StreamDecoder"]
 
@@ -70,9 +72,9 @@ class StreamDecoder:
         "_fast",
         "_framing",
         "_input_ended",
-        "_last",
         "_limits",
         "_opening",
+        "_point",
         "_raw",
         "_shortcuts",
         "_status",
@@ -101,7 +103,7 @@ class StreamDecoder:
         self._document: bytearray | None = None if 200 <= status < 300 else bytearray()
         self._input_ended = False
         self._ended = False
-        self._last: Event | None = None
+        self._point: ResumePoint | None = None
         self._opening: Opening | None = Opening(
             limits=self._limits,
             shortcuts=shortcuts,
@@ -119,22 +121,27 @@ class StreamDecoder:
         """
         if type(data) is not bytes:
             data = bytes(data)
-        fast = self._fast
-        if fast is not None:
-            # One record that is like the one before it needs nothing but this.
-            framing, dialect = fast
-            if dialect.hot and (payload := framing.only(data)) is not None:
-                try:
-                    told = dialect.one(payload)
-                except LimitReached as limit:
-                    told = []
-                    self._end("failed", limit.error, told)
-                if told is not None:
-                    if dialect.cursor is not None:
-                        self._last = told[-1]
-                    return told
         events: list[Event] = []
-        self._receive(data, events)
+        fast = self._fast
+        if fast is None:
+            self._receive(data, events)
+            return events
+        framing, dialect = fast
+        if dialect.hot and (payload := framing.only(data)) is not None:
+            # One record that is like the one before it needs nothing but this.
+            try:
+                told = dialect.one(payload)
+            except LimitReached as limit:
+                told = []
+                self._end("failed", limit.error, told)
+            if told is not None:
+                if dialect.cursor is not None:
+                    last = told[-1]
+                    self._point = last if type(last) is ResumePoint else None
+                return told
+        items = framing.feed(data)
+        if items:
+            self._read(framing, dialect, items, events, mixed=framing.mixed)
         return events
 
     def receive_eof(
@@ -153,7 +160,7 @@ class StreamDecoder:
                 self._finish(truncated or error is not None, error, events)
             except LimitReached as limit:
                 self._end("failed", limit.error, events)
-            self._last = None
+            self._point = None
         self._input_ended = True
         self._fast = None
         return events
@@ -169,8 +176,7 @@ class StreamDecoder:
     @property
     def resume_point(self) -> ResumePoint | None:
         """The ``ResumePoint`` at the end of the events returned last, or None."""
-        last = self._last
-        return last if type(last) is ResumePoint else None
+        return self._point
 
     @property
     def dialect(self) -> str | None:
@@ -229,7 +235,7 @@ class StreamDecoder:
         decoder._framing = state.framing
         decoder._dialect = None if state.dialect is None else load_dialect(state.dialect)
         decoder._document = None if state.document is None else bytearray(state.document)
-        decoder._last = state.point
+        decoder._point = state.point
         decoder._fast = decoder._shortcut()
         return decoder
 
@@ -297,7 +303,8 @@ class StreamDecoder:
         except LimitReached as limit:
             self._end("failed", limit.error, events)
         if events:
-            self._last = events[-1]
+            last = events[-1]
+            self._point = last if type(last) is ResumePoint else None
 
     def _read_mixed(
         self, framing: AnyFraming, dialect: Dialect, items: list[Item], events: list[Event]

@@ -73,7 +73,7 @@ class EventIterator(_Delivery, Iterator[Event]):
             data = next(self._chunks)
         except StopIteration:
             return self._decoder.receive_eof()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a transport raises is told
             return self._decoder.receive_eof(error=error)
         return self._decoder.receive_data(data)
 
@@ -117,7 +117,7 @@ class AsyncEventIterator(_Delivery, AsyncIterator[Event]):
             data = await anext(self._chunks)
         except StopAsyncIteration:
             return self._decoder.receive_eof()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever a transport raises is told
             return self._decoder.receive_eof(error=error)
         return self._decoder.receive_data(data)
 

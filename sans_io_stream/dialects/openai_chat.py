@@ -12,17 +12,19 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
-from ..framing.items import PlainForm, WireRecord
 from ..usage_forms import chat_usage
-from .base import CALL, TEXT, THOUGHT, Choice, Dialect
+from .base import TEXT, THOUGHT, Choice, Dialect
 from .openai_hot import read_call, read_text, read_thought
 from .tolerant import REFUSED
 from .tools import chat_calls
+
+if TYPE_CHECKING:
+    from ..framing.items import PlainForm, WireRecord
 
 __all__ = ["OpenAIChat"]
 
@@ -104,7 +106,7 @@ class OpenAIChat(Dialect):
         return self.all_finished() or (self.ended and self.content_seen())
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
-        self.opening = LEAD if form.lead else b""
+        self.opening = LEAD if form.has_lead else b""
         super().plain(payloads, form, events)
 
     def one(self, payload: bytes) -> list[Event] | None:
@@ -310,4 +312,3 @@ class OpenAIChat(Dialect):
             self.extra(field, value, events, choice)
         else:
             self.annotate(kind, value, events, choice)
-

@@ -44,11 +44,22 @@ class WireRecord(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=Tr
 class PlainForm(msgspec.Struct, frozen=True, gc=False):
     """What the bare ``bytes`` items of one ``feed`` have in common.
 
-    Their records have this ``type``, and ``lead`` in front of the bytes.
+    Their records have this ``type``, and ``head[cut:]``, the lead, in front of the bytes.
     """
 
     type: str = ""
-    lead: bytes = b""
+    head: bytes = b""
+    cut: int = 0
+
+    @property
+    def lead(self) -> bytes:
+        """The first bytes of each record's data, which the items leave out."""
+        return self.head[self.cut :]
+
+    @property
+    def has_lead(self) -> bool:
+        """Whether the items lack the beginning of their records."""
+        return self.cut < len(self.head)
 
     def whole(self, item: bytes) -> WireRecord:
         """The record of which ``item`` is the bare form."""

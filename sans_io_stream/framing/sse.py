@@ -10,8 +10,7 @@ changes the speed, never the items, but that such records are bare ``bytes``.
 
 from __future__ import annotations
 
-import msgspec
-
+from .fragments import Fragments
 from .items import PLAIN, Item, PlainForm
 from .sse_lines import CR, LF, EventLines
 
@@ -21,24 +20,7 @@ SPACE = 32
 LEARNABLE_ENDS = (b"\n", b"\r\n")
 
 
-class Header(msgspec.Struct, frozen=True, gc=False):
-    """What precedes the data of a plain record, and what follows it."""
-
-    fields: bytes
-    """The event line, if there is one, and the name of the data field."""
-    lead: bytes
-    """The first bytes of the data, as far as they are the same from record to record."""
-    end: bytes
-    """The line end."""
-    type: str
-
-    @property
-    def whole(self) -> bytes:
-        """All that precedes the bare item."""
-        return self.fields + self.lead
-
-
-PLAIN_HEADER = Header(b"data: ", b"", b"\n", "")
+PLAIN_HEADER = PlainForm("", b"data: ", 6)
 """What is expected before anything is learnt."""
 
 
@@ -53,20 +35,21 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
 
     cap: int = -1
     """The largest read in which no line or record can exceed its limit; -1 for no shortcuts."""
-    held: bytes = b""
+    held: Fragments | None = None
     """The beginning of a block that looks plain so far, unread."""
-    learnt: Header = PLAIN_HEADER
-    header: bytes = PLAIN_HEADER.whole
-    skip: int = len(PLAIN_HEADER.whole)
-    tail: bytes = PLAIN_HEADER.end * 2
-    back: int = -len(PLAIN_HEADER.end * 2)
-    form_ahead: PlainForm = PLAIN
-    """The form of items that begin with ``header``."""
+    learnt: PlainForm = PLAIN_HEADER
+    """What plain records are expected to be like; its head is the header."""
+    header: bytes = PLAIN_HEADER.head
+    skip: int = len(PLAIN_HEADER.head)
+    tail: bytes = b"\n\n"
+    back: int = -2
     room: int = -1
     """A read of at most so many bytes may be one whole plain record; -1 when it may not, as
     the next byte does not begin a block."""
-    rival: Header | None = None
-    """A header other than the learnt one, seen in the block before."""
+    rival: PlainForm | None = None
+    """Another form than the learnt one, seen in the block before."""
+    rival_end: bytes = b""
+    """Its line end."""
     recurred: bool = False
     """The rival is to be learnt when the read is done."""
     young: int = 12
@@ -79,7 +62,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def only(self, data: bytes) -> bytes | None:
         """The bare item in a read that is one plain record from end to end, else None.
 
-        A shortcut past ``feed``, which leaves no trace. It is of the form of ``form_ahead``.
+        A shortcut past ``feed``, which leaves no trace. It is of the ``learnt`` form.
         """
         if len(data) <= self.room:
             payload = data[self.skip : self.back]
@@ -97,7 +80,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         payload = self.only(data)
         if payload is None:
             return self._feed(data)
-        self.form = self.form_ahead
+        self.form = self.learnt
         self.mixed = False
         return [payload]
 
@@ -110,18 +93,25 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
 
     def _feed(self, data: bytes) -> list[Item]:
         items: list[Item] = []
+        held = self.held
+        if (
+            held is not None
+            and LF not in data
+            and CR not in data
+            and self.skip <= held.size <= self.cap - len(data)
+        ):
+            # The plain record that was begun neither ends here nor fails.
+            held.add(data)
+            return items
         self.room = -1
         self.mixed = False
         if self.broken or not data:
             return items
-        if self.held:
-            # Joined only with a read that is not smaller, so that every byte is copied once.
-            if len(data) >= len(self.held):
-                data = self.held + data
-                self.held = b""
-            else:
-                self._unhold(items)
-        self.form = self.form_ahead
+        if held is not None:
+            # Joined just once: what follows the last record in ``data`` alone is held again.
+            data = held.join(data)
+            self.held = None
+        self.form = self.learnt
         if len(data) > self.cap:
             self._slow(data, items)
         elif CR in data and CR not in self.tail:
@@ -133,30 +123,32 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             items = self._read_batch(data, items)
         if self.recurred:
             self._learn()
-        if not self.held and self._between():
+        if self.held is None and self._between():
             self.room = self.cap
         return items
 
     def _unhold(self, items: list[Item]) -> None:
         """Read after all, line by line, what was held."""
-        held, self.held = self.held, b""
-        self._slow(held, items)
+        if self.held is not None:
+            data, self.held = self.held.join(), None
+            self._slow(data, items)
 
     def _read_block(self, data: bytes, items: list[Item]) -> bool:
         """Take a read that is one plain record, of the learnt type but with another lead."""
-        plain = self.learnt
+        fields = self.header[: self.learnt.cut]
         # Behind "data:" a space would belong to the field, not to the data.
-        if plain.fields[-1] != SPACE:
+        if fields[-1] != SPACE:
             return False
-        if not (data.startswith(plain.fields) and data.endswith(self.tail) and self._between()):
+        if not (data.startswith(fields) and data.endswith(self.tail) and self._between()):
             return False
-        payload = data[len(plain.fields) : self.back]
+        payload = data[len(fields) : self.back]
         if LF in payload or CR in payload:
             return False
         self.started = True
-        self.form = PlainForm(plain.type) if plain.type else PLAIN
+        type = self.learnt.type
+        self.form = PlainForm(type) if type else PLAIN
         items.append(payload)
-        self._note_header(plain.fields, plain.type, plain.end, payload)
+        self._note_header(fields, type, self.tail[: len(self.tail) // 2], payload)
         return True
 
     def _slow(self, data: bytes, items: list[Item]) -> None:
@@ -181,7 +173,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             data = data[begin:]
             if self.recurred:
                 self._learn()
-        self.form = self.form_ahead
+        self.form = self.learnt
         return data
 
     def _read_batch(self, data: bytes, items: list[Item]) -> list[Item]:
@@ -211,10 +203,11 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
                 return items
         rest = data[begin:]
         plain_so_far = header.startswith(rest) or (
-            rest.startswith(header) and LF not in rest[self.skip :]
+            rest.startswith(header) and LF not in rest[len(header) :]
         )
         if plain_so_far and self._between():
-            self.held = rest
+            self.held = Fragments()
+            self.held.add(rest)
         else:
             self._slow(rest, items)
         return items
@@ -246,21 +239,21 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         elif not fields.endswith(b" "):
             # Without a lead a space that follows would be taken for data.
             return
-        seen = Header(fields, lead, end, type)
+        seen = PlainForm(type, fields + lead, len(fields))
         known = self.learnt
-        if seen == known:
+        if seen == known and end + end == self.tail:
             self.rival, self.recurred = None, False
         else:
-            first = known == PLAIN_HEADER or (known.fields == fields and not known.lead)
-            self.recurred = first or seen == self.rival
-            self.rival = seen
+            begins = known == PLAIN_HEADER or (
+                not known.has_lead and known.head == fields and bool(lead)
+            )
+            self.recurred = begins or (seen == self.rival and end == self.rival_end)
+            self.rival, self.rival_end = seen, end
 
     def _learn(self) -> None:
         assert self.rival is not None
-        learnt, self.rival, self.recurred = self.rival, None, False
-        self.learnt = learnt
-        self.header = learnt.whole
+        self.learnt, self.rival, self.recurred = self.rival, None, False
+        self.header = self.learnt.head
         self.skip = len(self.header)
-        self.tail = learnt.end * 2
+        self.tail = self.rival_end * 2
         self.back = -len(self.tail)
-        self.form_ahead = PlainForm(learnt.type, learnt.lead)
