@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypedDict
 
 from .dialects.base import Dialect, LimitReached
 from .dialects.plain import Records
-from .dialects.registry import dialect_class
+from .dialects.registry import DIALECTS, dialect_class
 from .document import read_error_document
 from .errors import ErrorInfo, Outcome, StreamClosedError
 from .events import (
@@ -130,7 +130,7 @@ class StreamDecoder:
         if dialect.hot and (payload := framing.only(data)) is not None:
             # One record that is like the one before it needs nothing but this.
             try:
-                told = dialect.one(payload)
+                told: list[Event] | None = dialect.one(payload)
             except LimitReached as limit:
                 told = []
                 self._end("failed", limit.error, told)
@@ -270,7 +270,7 @@ class StreamDecoder:
         """Framing and dialect, which are known now."""
         assert opening.framing is not None
         assert opening.dialect is not None
-        dialect = dialect_class(opening.dialect)(limits=self._limits, shortcuts=self._shortcuts)
+        dialect = DIALECTS[opening.dialect](limits=self._limits, shortcuts=self._shortcuts)
         dialect.is_text = isinstance(opening.framing, Text)
         if isinstance(dialect, Records):
             dialect.terminated_by = self._terminator
@@ -377,9 +377,11 @@ class StreamDecoder:
         else:
             framing, dialect = self._reading()
             items = framing.end()
-        last = items.pop() if items and isinstance(items[-1], Unfinished) else None
+        last = items[-1] if items else None
+        if isinstance(last, Unfinished):
+            items.pop()
         self._read(framing, dialect, items, events)
-        if last is not None and not self._ended:
+        if isinstance(last, Unfinished) and not self._ended:
             self._read_unfinished(dialect, last, truncated, events)
         if self._ended:
             return

@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from .dialects.detection import detect, is_heartbeat, tells_error
-from .dialects.registry import dialect_class
+from .dialects.registry import DIALECTS
 from .events import Event, Heartbeat
 from .framing import FRAMINGS, AnyFraming
 from .framing.items import Broken, Comment, Item, Stray, Unfinished, WireRecord
@@ -65,7 +65,7 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
         return items
 
     def _sniffed(self, name: str, events: list[Event]) -> list[Item] | None:
-        given = None if self.dialect is None else dialect_class(self.dialect)
+        given = None if self.dialect is None else DIALECTS[self.dialect]
         if name == "text" and given is None:
             self.dialect = "text"
         elif name == "text" and given is not None and not given.takes_text:
