@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from .dialects.shapes import elements, is_object
 from .events import Usage
 from .usage import COUNTS, add_known
 
@@ -45,7 +46,7 @@ COST_TICKS_PER_DOLLAR = 10_000_000_000
 
 def count(holder: Any, *keys: str) -> int | None:
     """The first of ``keys`` that is a count in ``holder`` (a dict, else None)."""
-    if isinstance(holder, dict):
+    if is_object(holder):
         for key in keys:
             value = holder.get(key)
             if isinstance(value, float) and value == value and abs(value) < 1e18:
@@ -83,8 +84,13 @@ def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
     reasoning = count(out_of, "reasoning_tokens")
     if reasoning is None:
         reasoning = count(usage, "reasoning_tokens")
-    known = prompt is not None and completion is not None and total is not None
-    if known and reasoning and prompt + completion + reasoning == total:
+    if (
+        prompt is not None
+        and completion is not None
+        and total is not None
+        and reasoning
+        and prompt + completion + reasoning == total
+    ):
         completion += reasoning
     heard = count(into, "audio_tokens")
     beside = None if prompt is None or heard is None else both(prompt + heard, completion)
@@ -236,7 +242,7 @@ def anthropic_usage(usage: dict[str, Any], old: Usage | None) -> Usage:
     over those of ``message_start``. Input excludes what was read from or written to a cache;
     output includes thinking, whose count is made anew and may be a few tokens too high."""
     before = old.raw if old is not None else None
-    if isinstance(before, dict):
+    if is_object(before):
         usage = {**before, **{key: value for key, value in usage.items() if value is not None}}
     created = usage.get("cache_creation")
     written = count(usage, "cache_creation_input_tokens")
@@ -386,9 +392,8 @@ def holysheep_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
 def by_modality(usage: dict[str, Any], *keys: str) -> int | None:
     """The tokens of audio in a list of counts by modality; None if it names none."""
     for key in keys:
-        entries = usage.get(key)
-        for entry in entries if isinstance(entries, list) else ():
-            if isinstance(entry, dict) and str(entry.get("modality")).upper() == "AUDIO":
+        for entry in elements(usage.get(key)):
+            if is_object(entry) and str(entry.get("modality")).upper() == "AUDIO":
                 return count(entry, "tokenCount", "token_count", "tokens")
     return None
 

@@ -45,7 +45,9 @@ class Wire(NamedTuple):
 
 
 TEXTS = st.text(
-    st.one_of(st.sampled_from('ab "\\\n\r\t{}[]:,\x00\u2028\u0085é海😀'), st.characters(codec="utf-8")),
+    st.one_of(
+        st.sampled_from('ab "\\\n\r\t{}[]:,\x00\u2028\u0085é海😀'), st.characters(codec="utf-8")
+    ),
     min_size=1,
     max_size=12,
 )  # fmt: skip

@@ -10,7 +10,8 @@ Mutation = Callable[[bytes, Random], bytes]
 LINES = (
     b": hi\n", b"id: 7\n", b"id: a\x00b\n", b"retry: 5\n", b"event: ping\n", b"foo\n", b"data\n",
     b'error: {"message": "boo"}\n', b'{"error": {"message": "x"}}\n', b"data: [DONE]\n\n",
-    b"data: : keep-alive\n\n", b"data: x\n\n", b"\n: ping\n\n", b'{\n "error": {\n  "code": 429\n }\n}\n',
+    b"data: : keep-alive\n\n", b"data: x\n\n", b"\n: ping\n\n",
+    b'{\n "error": {\n  "code": 429\n }\n}\n',
 )  # fmt: skip
 ENDS = (b"\r\n\r\n", b"\n\r\n", b"\r\r", b"\n\r", b"\r\n\n", b"\n\n\n", b"\n")
 PIECES = (b"\\ud83d", b"\\ude00", b"\xf0\x9f", b"\xff", b"\t", b"\\u0000", b"\xe2\x80\xa8", b'\\"')

@@ -21,6 +21,7 @@ from .anthropic_hot import read_input, read_text, read_thought
 from .base import CALL, TEXT, THOUGHT
 from .blocks import BlockDialect, block_index
 from .failure import error_info
+from .shapes import elements, is_object
 from .tolerant import REFUSED
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class Anthropic(BlockDialect):
     # ---- the records
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
-        if not isinstance(data, dict):
+        if not is_object(data):
             if not self.read_error(data):
                 self.unrecognized(record, "not a record of a message: no JSON object", events)
             return
@@ -142,12 +143,12 @@ class Anthropic(BlockDialect):
 
     def read_message_start(self, data: dict[str, Any], events: list[Event]) -> bool:
         message = data.get("message")
-        if not isinstance(message, dict):
+        if not is_object(message):
             return False
         self.abandon_blocks()
         self.start(message.get("id"), message.get("model"), events)
         content = message.get("content")
-        for index, block in enumerate(content if isinstance(content, list) else ()):
+        for index, block in enumerate(elements(content)):
             self.read_block_start({"index": index, "content_block": block}, events)
             self.stop_block(index, events)
         self.read_usage(message.get("usage"), events)
@@ -162,8 +163,8 @@ class Anthropic(BlockDialect):
 
     def read_block_start(self, data: dict[str, Any], events: list[Event]) -> bool:
         block, index = data.get("content_block"), block_index(data.get("index"))
-        kind = block.get("type") if isinstance(block, dict) else None
-        if not isinstance(block, dict) or not isinstance(kind, str):
+        kind = block.get("type") if is_object(block) else None
+        if not is_object(block) or not isinstance(kind, str):
             return False
         self.ensure_start(events)
         if kind == "tool_use":
@@ -176,7 +177,7 @@ class Anthropic(BlockDialect):
             if kind == "text":
                 self.text(block.get("text"), events)
                 citations = block.get("citations")
-                for citation in citations if isinstance(citations, list) else ():
+                for citation in elements(citations):
                     self.annotate("citation", citation, events)
             elif kind == "thinking":
                 self.text(block.get("thinking"), events, kind="reasoning")
@@ -186,7 +187,7 @@ class Anthropic(BlockDialect):
             elif kind in WHOLE_BLOCKS or kind.endswith("_result"):
                 self.annotate(kind, block, events)
                 served_by = block.get("to")
-                if kind == "fallback" and isinstance(served_by, dict):
+                if kind == "fallback" and is_object(served_by):
                     # The server went over to another model: it is the one that answers.
                     self.rename(served_by.get("model"), events)
             else:
@@ -197,7 +198,7 @@ class Anthropic(BlockDialect):
         """What else a call's block says: a toolset, or a caller other than the model."""
         told = {k: v for k, v in block.items() if k not in ("type", "id", "name", "input")}
         caller = told.get("caller")
-        if isinstance(caller, dict) and caller.get("type") == "direct":
+        if is_object(caller) and caller.get("type") == "direct":
             del told["caller"]
         if any(value is not None for value in told.values()):
             self.annotate("tool_use", {"id": block.get("id"), **told}, events)
@@ -212,7 +213,7 @@ class Anthropic(BlockDialect):
 
     def read_block_delta(self, data: dict[str, Any], events: list[Event]) -> bool:
         delta = data.get("delta")
-        if not isinstance(delta, dict):
+        if not is_object(delta):
             return False
         self.ensure_start(events)
         kind = delta.get("type")
@@ -227,7 +228,7 @@ class Anthropic(BlockDialect):
         elif kind == "signature_delta":
             self.read_fields("signature", delta, events)
             return "signature" in delta
-        elif kind == "citations_delta" and isinstance(delta.get("citation"), dict):
+        elif kind == "citations_delta" and is_object(delta.get("citation")):
             self.annotate("citation", delta["citation"], events)
         elif kind == "compaction_delta":
             self.read_fields("compaction", delta, events)
@@ -241,11 +242,11 @@ class Anthropic(BlockDialect):
 
     def read_message_delta(self, data: dict[str, Any], events: list[Event]) -> bool:
         delta, usage = data.get("delta"), data.get("usage")
-        if not isinstance(delta, dict) and not isinstance(usage, dict):
+        if not is_object(delta) and not is_object(usage):
             return False
         self.ensure_start(events)
         self.read_usage(usage, events)
-        if isinstance(delta, dict):
+        if is_object(delta):
             self.read_stop(delta, events)
         self.read_beside(data, RECORD_FIELDS, events)
         return True
@@ -255,7 +256,7 @@ class Anthropic(BlockDialect):
         return True
 
     def read_usage(self, usage: Any, events: list[Event]) -> None:
-        if isinstance(usage, dict):
+        if is_object(usage):
             self.count_tokens(anthropic_usage(self.encodable(usage), self.usage), events)
 
     def read_stop(self, holder: dict[str, Any], events: list[Event]) -> None:
@@ -287,9 +288,9 @@ def kind_of(data: dict[str, Any]) -> str:
     kind = data.get("type")
     if isinstance(kind, str):
         return kind
-    if isinstance(data.get("delta"), dict):
+    if is_object(data.get("delta")):
         return "content_block_delta" if "index" in data else "message_delta"
-    return next((kind for field, kind in SHAPES.items() if isinstance(data.get(field), dict)), "")
+    return next((kind for field, kind in SHAPES.items() if is_object(data.get(field))), "")
 
 
 Handler = Callable[[Anthropic, dict[str, Any], list[Event]], bool]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..events import Event, FinishReason, Heartbeat
 from .base import Dialect
 from .failure import error_info
+from .shapes import is_object
 
 if TYPE_CHECKING:
     from ..framing.items import WireRecord
@@ -30,10 +31,10 @@ class AnthropicCompletions(Dialect):
     }
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
-        own = data.get("type") if isinstance(data, dict) else None
+        own = data.get("type") if is_object(data) else None
         kind = own if isinstance(own, str) else record.type
         failed = self.read_error(data)
-        if not isinstance(data, dict):
+        if not is_object(data):
             if not failed:
                 self.unrecognized(record, "not a completion: no JSON object", events)
         elif kind == "error":

@@ -13,7 +13,7 @@ that ``read`` would give, and leave all others to it.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
@@ -32,6 +32,9 @@ from ..framing.items import PlainForm, Unfinished, WireRecord
 from .answer import Answer, Call, Choice, LimitReached, is_json
 from .failure import error_in
 from .tolerant import TooDeep, Unreadable, read_json, scrub
+
+if TYPE_CHECKING:
+    from ..resume import Cursor
 
 __all__ = ["CALL", "COLD", "HOT", "TEXT", "THOUGHT", "Call", "Choice", "Dialect", "LimitReached"]
 
@@ -127,6 +130,7 @@ class Dialect(Answer):
         ended = self.ended
         # What this record changes, no shortcut has checked.
         self.hot = 0
+        own: Cursor | None
         before, self.cursor = self.cursor, None
         try:
             self.interpret(record, events)
@@ -135,7 +139,8 @@ class Dialect(Answer):
             for event in events[begin:]:
                 if type(event) in ANSWER_EVENTS:
                     self.position += 1
-        if own is None and self.cursor_kind == "sse_id":
+        # mypy does not see that ``interpret`` may set the cursor.
+        if own is None and self.cursor_kind == "sse_id":  # type: ignore[redundant-expr]
             own = record.id
         if own is None and self.ended and not ended:
             own = before

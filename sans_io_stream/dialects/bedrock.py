@@ -18,6 +18,7 @@ from ..events import Event, FinishReason
 from ..usage_forms import bedrock_usage
 from .blocks import Block, BlockDialect, block_index
 from .failure import error_info
+from .shapes import is_object
 from .tolerant import TooDeep, Unreadable, read_json
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ def read_failure(dialect: BlockDialect, record: WireRecord) -> bool:
 
 def exception(name: str, body: Any) -> ErrorInfo:
     """One modeled exception. A model's own message stands in for a missing one."""
-    fields: dict[str, Any] = dict(body) if isinstance(body, dict) else {}
+    fields: dict[str, Any] = dict(body) if is_object(body) else {}
     fields["type"] = name
     if not (fields.get("message") or fields.get("Message")):
         fields["message"] = fields.get("originalMessage")
@@ -111,7 +112,7 @@ def exception(name: str, body: Any) -> ErrorInfo:
 def converse_event(data: dict[str, Any], type: str) -> tuple[str, dict[str, Any]] | None:
     """The name and body of an event: its name stands around it, beside it, or is left out."""
     for name, body in data.items():
-        if isinstance(body, dict) and (name in CONVERSE_EVENTS or is_exception(name)):
+        if is_object(body) and (name in CONVERSE_EVENTS or is_exception(name)):
             return name, body
     if type in CONVERSE_EVENTS:
         return type, data
@@ -138,35 +139,35 @@ def read_start(dialect: BlockDialect, body: dict[str, Any], events: list[Event])
 
 def read_block_start(dialect: BlockDialect, body: dict[str, Any], events: list[Event]) -> bool:
     start, index = body.get("start"), block_index(body.get("contentBlockIndex"))
-    if not isinstance(start, dict):
+    if not is_object(start):
         return start is None
     tool, result, image = (start.get(kind) for kind in ("toolUse", "toolResult", "image"))
-    if isinstance(tool, dict):
+    if is_object(tool):
         if tool.get("type") == SERVER_TOOL:
             dialect.begin_use(index, SERVER_TOOL, tool, events)
         else:
             dialect.begin_call(index, tool.get("toolUseId"), tool.get("name"), tool, events)
         return True
     dialect.displace(index, events)
-    if isinstance(result, dict):
+    if is_object(result):
         dialect.annotate("tool_result", result, events)
-    elif isinstance(image, dict) and index is not None:
+    elif is_object(image) and index is not None:
         # Its data follow, and are of the format that stands only here.
         dialect.remember(index, Block(image))
-    return isinstance(result, dict) or isinstance(image, dict) or not start
+    return is_object(result) or is_object(image) or not start
 
 
 def read_block_delta(dialect: BlockDialect, body: dict[str, Any], events: list[Event]) -> bool:
     delta, index = body.get("delta"), block_index(body.get("contentBlockIndex"))
-    if not isinstance(delta, dict):
+    if not is_object(delta):
         return False
     known = False
     for kind, value in delta.items():
         if kind == "text" and isinstance(value, str):
             dialect.text(value, events)
-        elif kind == "reasoningContent" and isinstance(value, dict):
+        elif kind == "reasoningContent" and is_object(value):
             read_reasoning(dialect, value, events)
-        elif kind == "toolUse" and isinstance(value, dict):
+        elif kind == "toolUse" and is_object(value):
             fragment = value.get("input")
             if not isinstance(fragment, str) or not dialect.add_input(index, fragment, events):
                 continue
@@ -174,7 +175,7 @@ def read_block_delta(dialect: BlockDialect, body: dict[str, Any], events: list[E
             dialect.annotate("tool_result", {"content": value}, events)
         elif kind == "citation":
             dialect.annotate("citation", value, events)
-        elif kind == "image" and isinstance(value, dict):
+        elif kind == "image" and is_object(value):
             read_image(dialect, index, value, events)
         else:
             continue
@@ -196,7 +197,7 @@ def read_image(
 ) -> None:
     """A piece of an image, or what stands for it: a place, an error."""
     source = value.get("source")
-    text = source.get("bytes") if isinstance(source, dict) else None
+    text = source.get("bytes") if is_object(source) else None
     block = None if index is None else dialect.blocks.get(index)
     kind = block.start.get("format") if block is not None else None
     try:
@@ -227,7 +228,7 @@ def read_stop(dialect: BlockDialect, body: dict[str, Any], events: list[Event]) 
 def read_metadata(dialect: BlockDialect, body: dict[str, Any], events: list[Event]) -> bool:
     """The counts, which come last: with them, and the reason before, all is said."""
     usage = body.get("usage")
-    if isinstance(usage, dict):
+    if is_object(usage):
         dialect.count_tokens(bedrock_usage(dialect.encodable(usage)), events)
     if body.get("trace"):
         dialect.annotate("trace", body["trace"], events)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..events import FinishReason
 from .bedrock import CONVERSE_REASONS, converse_event, read_converse, read_failure
 from .blocks import BlockDialect
+from .shapes import is_object
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -33,7 +34,7 @@ class BedrockConverse(BlockDialect):
             super().interpret(record, events)
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
-        event = converse_event(data, record.type) if isinstance(data, dict) else None
+        event = converse_event(data, record.type) if is_object(data) else None
         if event is None:
             if not self.read_error(data):
                 self.unrecognized(record, "no known event", events)

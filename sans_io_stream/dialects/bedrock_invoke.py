@@ -32,6 +32,7 @@ from .bedrock import (
     read_failure,
 )
 from .blocks import block_index, input_text, word
+from .shapes import elements, is_array, is_object
 from .tolerant import TooDeep, Unreadable, read_json
 from .tools import chat_calls
 
@@ -86,7 +87,7 @@ class BedrockInvoke(Anthropic):
             super().interpret(record, events)
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
-        packed = data.get("bytes") if isinstance(data, dict) else None
+        packed = data.get("bytes") if is_object(data) else None
         if not isinstance(packed, str):
             self.read_model(data, record, events)
             return
@@ -102,7 +103,7 @@ class BedrockInvoke(Anthropic):
 
     def read_model(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         """One record of the model's own stream, with what Bedrock adds to it."""
-        if not isinstance(data, dict):
+        if not is_object(data):
             super().read(data, record, events)
             return
         own = {key: value for key, value in data.items() if not key.startswith("amazon-bedrock-")}
@@ -114,9 +115,9 @@ class BedrockInvoke(Anthropic):
         if data.get(TRACE):
             self.annotate("trace", data[TRACE], events)
         metrics = data.get(METRICS)
-        if isinstance(metrics, dict) and (self.usage is None or self.flat):
+        if is_object(metrics) and (self.usage is None or self.flat):
             self.count_tokens(bedrock_usage(self.encodable(metrics)), events)
-        if terminal or isinstance(metrics, dict):
+        if terminal or is_object(metrics):
             self.end(events)
 
     def read_family(self, data: dict[str, Any], record: WireRecord, events: list[Event]) -> bool:
@@ -137,10 +138,10 @@ class BedrockInvoke(Anthropic):
         """Alternatives in a list: chat chunks, and Mistral's ``outputs``."""
         for name in ("choices", "outputs"):
             entries = data.get(name)
-            if isinstance(entries, list):
+            if is_array(entries):
                 self.begin(data, events)
                 for position, entry in enumerate(entries):
-                    if isinstance(entry, dict):
+                    if is_object(entry):
                         self.read_choice(entry, position, events)
                 return True
         return False
@@ -149,12 +150,12 @@ class BedrockInvoke(Anthropic):
         index = block_index(entry.get("index"))
         number = self.choice(position if index is None else index)[0]
         delta = entry.get("delta", entry.get("message"))
-        if isinstance(delta, dict):
+        if is_object(delta):
             thinking = delta.get("reasoning_content") or delta.get("reasoning")
             self.text(thinking, events, number, "reasoning")
             self.text(delta.get("content"), events, number)
             self.text(delta.get("refusal"), events, number, "refusal")
-            if isinstance(calls := delta.get("tool_calls"), list):
+            if is_array(calls := delta.get("tool_calls")):
                 chat_calls(self, calls, number, events)
         self.text(entry.get("text"), events, number)
         self.finish(reason_in(entry), number)
@@ -181,14 +182,14 @@ class BedrockInvoke(Anthropic):
             self.text(data.get("text"), events)
         elif kind == "tool-calls-generation":
             calls = data.get("tool_calls")
-            for call in calls if isinstance(calls, list) else ():
-                if isinstance(call, dict):
+            for call in elements(calls):
+                if is_object(call):
                     arguments = input_text(call.get("parameters", {}))
                     name = word(call.get("name"))
                     self.close_call(self.open_call(events, name=name, arguments=arguments), events)
         elif kind == "citation-generation":
             citations = data.get("citations")
-            for citation in citations if isinstance(citations, list) else ():
+            for citation in elements(citations):
                 self.annotate("citation", citation, events)
         elif kind not in ("stream-start", "stream-end"):
             self.annotate(kind, data, events)
@@ -200,7 +201,7 @@ class BedrockInvoke(Anthropic):
     def read_counts(self, data: dict[str, Any], record: WireRecord, events: list[Event]) -> None:
         data = self.encodable(data)
         usage = data.get("usage")
-        if isinstance(usage, dict):
+        if is_object(usage):
             source = msgspec.json.encode(usage)
             self.count_tokens(chat_usage(usage, source, ""), events)
         elif (counts := flat_usage(data)) is not None:

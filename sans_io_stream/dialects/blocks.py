@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .base import Call, Dialect, LimitReached, is_json
+from .answer import is_json
+from .base import Call, Dialect, LimitReached
 from .tolerant import TooDeep, Unreadable, read_json, scrub
 
 if TYPE_CHECKING:

@@ -18,7 +18,8 @@ from ..framing.items import Unfinished, WireRecord
 from ..json_scan import JSONScan
 from ..resume import CursorKind
 from ..usage_forms import holysheep_usage
-from .base import COLON, is_json
+from .answer import is_json
+from .base import COLON
 from .gemini import Gemini
 from .openai_chat import OpenAIChat
 from .shapes import is_array, is_object, members

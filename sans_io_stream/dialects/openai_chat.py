@@ -20,6 +20,7 @@ from ..events import Event, FinishReason, ReasoningDelta, TextDelta
 from ..usage_forms import chat_usage
 from .base import TEXT, THOUGHT, Choice, Dialect
 from .openai_hot import read_call, read_text, read_thought
+from .shapes import elements, is_array, is_object
 from .tolerant import REFUSED
 from .tools import chat_calls
 
@@ -126,7 +127,8 @@ class OpenAIChat(Dialect):
         try:
             if self.hot == TEXT:
                 for odd in rest:
-                    events.append(TextDelta(read_text(opening + odd).choices[0].delta.content))
+                    piece = read_text(opening + odd)
+                    events.append(TextDelta(piece.choices[0].delta.content))
             elif self.hot == THOUGHT:
                 for odd in rest:
                     delta = read_thought(opening + odd).choices[0].delta
@@ -154,12 +156,12 @@ class OpenAIChat(Dialect):
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         failed = self.read_error(data)
-        if not isinstance(data, dict):
+        if not is_object(data):
             if not failed:
                 self.unrecognized(record, "not a chunk: no JSON object", events)
             return
         choices = data.get("choices")
-        if not isinstance(choices, list):
+        if not is_array(choices):
             choices = ()
             if not failed and not self.belongs(data):
                 self.unrecognized(record, "not a chunk: no choices", events)
@@ -167,7 +169,7 @@ class OpenAIChat(Dialect):
         if not failed or choices:
             self.start(data.get("id"), data.get("model"), events)
         for entry in choices:
-            if isinstance(entry, dict):
+            if is_object(entry):
                 self.read_choice(entry, events)
         self.read_usage(data, record, events)
         if failed and not choices:
@@ -182,17 +184,17 @@ class OpenAIChat(Dialect):
         """Whether an object without choices is still a chunk: usage, filters, moderation."""
         return (
             str(data.get("object", "")).startswith("chat.completion")
-            or isinstance(data.get("usage"), dict)
+            or is_object(data.get("usage"))
             or any(field in NAMED for field in data)
         )
 
     def read_choice(self, entry: dict[str, Any], events: list[Event]) -> None:
         number, choice = self.choice(entry.get("index"))
         delta = entry.get("delta")
-        if not isinstance(delta, dict):
+        if not is_object(delta):
             # A server that answers whole sends a message where a delta belongs.
             delta = entry.get("message")
-        if isinstance(delta, dict):
+        if is_object(delta):
             self.read_delta(delta, number, choice, events)
         if not CHOICE_STRUCTURAL.issuperset(entry):
             for field, value in entry.items():
@@ -215,16 +217,16 @@ class OpenAIChat(Dialect):
             return
         self.text(delta.get("refusal"), events, number, "refusal")
         calls = delta.get("tool_calls")
-        if isinstance(calls, list):
+        if is_array(calls):
             chat_calls(self, calls, number, events)
         legacy = delta.get("function_call")
-        if isinstance(legacy, dict):
+        if is_object(legacy):
             chat_calls(self, [{"index": 0, "function": legacy}], number, events)
         images = delta.get("images")
-        for image in images if isinstance(images, list) else ():
+        for image in elements(images):
             self.part(image, events, number)
         audio = delta.get("audio")
-        if isinstance(audio, dict):
+        if is_object(audio):
             self.audio(audio, events, number)
         for field, value in delta.items():
             if field not in DELTA_STRUCTURAL and value not in (None, "", [], {}):
@@ -239,10 +241,10 @@ class OpenAIChat(Dialect):
         self, content: Any, events: list[Event], choice: int, thinking: bool = False
     ) -> None:
         """Content is a string, or a list of typed parts (Mistral)."""
-        if isinstance(content, list):
+        if is_array(content):
             for part in content:
                 self.part(part, events, choice, thinking)
-        elif isinstance(content, dict):
+        elif is_object(content):
             self.part(content, events, choice, thinking)
         else:
             self.text(content, events, choice, "reasoning" if thinking else "text")
@@ -251,7 +253,7 @@ class OpenAIChat(Dialect):
         """One typed part of a content list."""
         if isinstance(part, str):
             self.text(part, events, choice, "reasoning" if thinking else "text")
-        elif not isinstance(part, dict):
+        elif not is_object(part):
             self.annotate("extra", part, events, choice)
         elif isinstance(part.get("thinking"), list | str):
             self.content(part["thinking"], events, choice, thinking=True)
@@ -261,7 +263,7 @@ class OpenAIChat(Dialect):
             self.text(part["text"], events, choice, "reasoning" if thinking else "text")
         else:
             image = part.get("image_url")
-            url = image.get("url") if isinstance(image, dict) else image
+            url = image.get("url") if is_object(image) else image
             if not self.data_url(url, events, choice):
                 kind = str(part.get("type", "extra"))
                 self.annotate(PARTS.get(kind, kind), part, events, choice)
@@ -296,13 +298,13 @@ class OpenAIChat(Dialect):
     def read_usage(self, data: dict[str, Any], record: WireRecord, events: list[Event]) -> None:
         usage, path = data.get("usage"), "usage"
         groq = data.get("x_groq")
-        if isinstance(groq, dict):
+        if is_object(groq):
             # Groq says the same counts twice in its last chunk, or only here.
-            if not isinstance(usage, dict):
+            if not is_object(usage):
                 usage, path = groq.get("usage"), "x_groq.usage"
             if groq.get("error"):
                 self.read_error({"error": groq["error"]})
-        if isinstance(usage, dict):
+        if is_object(usage):
             self.count_tokens(chat_usage(usage, record.data, path), events)
 
     def beside(self, field: str, value: Any, events: list[Event], choice: int) -> None:

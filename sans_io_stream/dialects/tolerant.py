@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from ..json_scan import JSONScan
+from .shapes import is_array, is_object
 from .surrogates import encodable
 
 __all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json", "scrub"]
@@ -73,9 +74,9 @@ def scrub(value: Any, streamed: frozenset[str] = NOTHING, edges: bool = False) -
     """
     if isinstance(value, str):
         return mended(value, edges)
-    if isinstance(value, list):
+    if is_array(value):
         return [scrub(item, streamed, edges) for item in value]
-    if isinstance(value, dict):
+    if is_object(value):
         return {
             mended(key, False): scrub(item, NOTHING if key in WHOLE else streamed, key in streamed)
             for key, item in value.items()
