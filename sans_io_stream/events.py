@@ -340,7 +340,7 @@ def join_deltas(events: Iterable[Event]) -> list[Event]:
         last = joined[-1] if joined else None
         if (
             isinstance(event, TextDelta | ReasoningDelta | RefusalDelta)
-            and type(last) is type(event)
+            and isinstance(last, type(event))
             and last.choice == event.choice
         ):
             joined[-1] = type(event)(last.text + event.text, event.choice)

@@ -8,8 +8,8 @@ every generation.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar
 
 import msgspec
 
@@ -136,7 +136,7 @@ class Transcript:
     def add(self, event: Event) -> None:
         """Fold one event in. Raises ``LimitExceeded`` if it would not fit; nothing is kept of
         it then."""
-        handler = _HANDLERS.get(type(event))
+        handler = self._handlers.get(type(event))
         if handler is not None:
             handler(self, event)
 
@@ -209,7 +209,8 @@ class Transcript:
             end = StreamEnd("interrupted", ErrorInfo("truncated", why))
         raise_for_end(end, self, self.resume_point)
 
-    # ---- the handlers, by type of event
+    # ---- the handlers, by type of event. They alone fill the parts: to everybody else, and so
+    # to pyright, the pieces of a part are private.
 
     def _keep(self, size: int) -> None:
         if self._size + size > self._limit:
@@ -226,20 +227,20 @@ class Transcript:
     def _text(self, event: TextDelta) -> None:
         self._keep(_size(event.text))
         self.chunks_received += 1
-        self.choice(event.choice)._text.append(event.text)
+        self.choice(event.choice)._text.append(event.text)  # pyright: ignore[reportPrivateUsage]
 
     def _reasoning(self, event: ReasoningDelta) -> None:
         self._keep(_size(event.text))
         self.chunks_received += 1
-        self.choice(event.choice)._reasoning.append(event.text)
+        self.choice(event.choice)._reasoning.append(event.text)  # pyright: ignore[reportPrivateUsage]
 
     def _refusal(self, event: RefusalDelta) -> None:
         self._keep(_size(event.text))
         self.chunks_received += 1
-        self.choice(event.choice)._refusal.append(event.text)
+        self.choice(event.choice)._refusal.append(event.text)  # pyright: ignore[reportPrivateUsage]
 
     def _call_of(self, event: ToolCallDelta | ToolCall) -> ToolCallTranscript:
-        calls = self.choice(event.choice)._calls
+        calls = self.choice(event.choice)._calls  # pyright: ignore[reportPrivateUsage]
         call = calls.get(event.index)
         if call is None:
             call = calls[event.index] = ToolCallTranscript(event.index)
@@ -251,15 +252,15 @@ class Transcript:
         self._keep(_size(event.arguments))
         self.chunks_received += 1
         if event.arguments:
-            self._call_of(event)._pieces.append(event.arguments)
+            self._call_of(event)._pieces.append(event.arguments)  # pyright: ignore[reportPrivateUsage]
         else:
             self._call_of(event)
 
     def _call(self, event: ToolCall) -> None:
         call = self._call_of(event)
-        if not call._pieces and event.arguments:
+        if not call._pieces and event.arguments:  # pyright: ignore[reportPrivateUsage]
             self._keep(_size(event.arguments))
-            call._pieces.append(event.arguments)
+            call._pieces.append(event.arguments)  # pyright: ignore[reportPrivateUsage]
         call.complete = True
 
     def _media(self, event: MediaDelta) -> None:
@@ -292,22 +293,21 @@ class Transcript:
     def _end(self, event: StreamEnd) -> None:
         self.end = event
 
-
-_HANDLERS: dict[type, Any] = {
-    StreamStart: Transcript._start,
-    TextDelta: Transcript._text,
-    ReasoningDelta: Transcript._reasoning,
-    RefusalDelta: Transcript._refusal,
-    ToolCallDelta: Transcript._call_delta,
-    ToolCall: Transcript._call,
-    MediaDelta: Transcript._media,
-    Annotation: Transcript._annotation,
-    Usage: Transcript._usage,
-    Finish: Transcript._finish,
-    ResumePoint: Transcript._point,
-    Resumed: Transcript._resumed,
-    StreamEnd: Transcript._end,
-}
+    _handlers: ClassVar[dict[type, Callable[[Any, Any], None]]] = {
+        StreamStart: _start,
+        TextDelta: _text,
+        ReasoningDelta: _reasoning,
+        RefusalDelta: _refusal,
+        ToolCallDelta: _call_delta,
+        ToolCall: _call,
+        MediaDelta: _media,
+        Annotation: _annotation,
+        Usage: _usage,
+        Finish: _finish,
+        ResumePoint: _point,
+        Resumed: _resumed,
+        StreamEnd: _end,
+    }
 
 
 def _size(text: str) -> int:
