@@ -97,7 +97,7 @@ class StreamDecoder:
         self._raw = raw
         self._terminator = terminator
         self._shortcuts = shortcuts
-        self._fast: tuple[SSE | JSONLines, Dialect] | None = None
+        self._fast: SSE | JSONLines | None = None
         self._framing: AnyFraming | None = None
         self._dialect: Dialect | None = None
         self._document: bytearray | None = None if 200 <= status < 300 else bytearray()
@@ -122,11 +122,11 @@ class StreamDecoder:
         if type(data) is not bytes:
             data = bytes(data)
         events: list[Event] = []
-        fast = self._fast
-        if fast is None:
+        framing = self._fast
+        if framing is None:
             self._receive(data, events)
             return events
-        framing, dialect = fast
+        dialect: Dialect = self._dialect  # type: ignore[assignment]  # known where this is set
         if dialect.hot and (payload := framing.only(data)) is not None:
             # One record that is like the one before it needs nothing but this.
             try:
@@ -279,12 +279,12 @@ class StreamDecoder:
         self._fast = self._shortcut()
         return opening.framing, dialect
 
-    def _shortcut(self) -> tuple[SSE | JSONLines, Dialect] | None:
-        """Framing and dialect, if reads may go straight from one to the other."""
-        framing, dialect = self._framing, self._dialect
-        if self._raw or self._ended or dialect is None or not isinstance(framing, SSE | JSONLines):
+    def _shortcut(self) -> SSE | JSONLines | None:
+        """The framing, if reads may go straight from it to the dialect."""
+        framing = self._framing
+        if self._raw or self._ended or not isinstance(framing, SSE | JSONLines):
             return None
-        return framing, dialect
+        return framing
 
     def _read(
         self,

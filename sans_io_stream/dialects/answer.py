@@ -55,6 +55,7 @@ class LimitReached(Exception):
 class Choice(msgspec.Struct, gc=False):
     """One alternative answer: its last finish reason, and what it has had."""
 
+    index: int
     raw_reason: str | None = None
     visible: bool = False
     calls: int = 0
@@ -102,8 +103,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     started: bool = False
     response_id: str | None = None
     model: str | None = None
-    choices: dict[int, Choice] = {}
-    calls: list[Call] = []
+    choices: tuple[Choice, ...] = ()
+    calls: tuple[Call, ...] = ()
     """The open ones."""
     call_count: int = 0
     usage: Usage | None = None
@@ -158,12 +159,18 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     def choice(self, index: Any) -> tuple[int, Choice]:
         """The choice of that index (0 where the index is missing or no number)."""
         number = index if type(index) is int else 0
-        choice = self.choices.get(number)
-        if choice is None:
-            if len(self.choices) >= self.limits.choices:
-                raise LimitReached("choices", self.limits.choices, "the number of choices")
-            choice = self.choices[number] = Choice()
+        for choice in self.choices:
+            if choice.index == number:
+                return number, choice
+        if len(self.choices) >= self.limits.choices:
+            raise LimitReached("choices", self.limits.choices, "the number of choices")
+        choice = Choice(number)
+        self.choices = (*self.choices, choice)
         return number, choice
+
+    def called(self, choice: int) -> bool:
+        """Whether a choice has had tool calls."""
+        return any(known.index == choice and known.calls for known in self.choices)
 
     def text(
         self,
@@ -178,8 +185,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         text = self.whole(text, kind, choice)
         if not text:
             return
-        state = self.choices.get(choice) or self.choice(choice)[1]
-        state.visible = True
+        self.choice(choice)[1].visible = True
         if kind == "text":
             events.append(TextDelta(text, choice))
         elif kind == "reasoning":
@@ -258,7 +264,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         call = Call(state.calls, number, key, id, name, [])
         state.calls += 1
         self.call_count += 1
-        self.calls.append(call)
+        self.calls = (*self.calls, call)
         self.add_arguments(call, arguments, events, always=True)
         return call
 
@@ -282,9 +288,12 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         """The arguments of ``call`` are complete."""
         if self.halves is not None:
             self.release(events, call)
-        if call in self.calls:
-            self.calls.remove(call)
+        self.drop_call(call)
         events.append(ToolCall(call.index, call.id, call.name, call.arguments, call.choice))
+
+    def drop_call(self, call: Call) -> None:
+        """``call`` is open no more."""
+        self.calls = tuple(other for other in self.calls if other is not call)
 
     def count_tokens(self, usage: Usage, events: list[Event]) -> None:
         """A snapshot of the token counts: merged, per field the last non-null value wins."""
@@ -351,20 +360,19 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def all_finished(self) -> bool:
         """Whether every choice that appeared has a finish reason, and there is one."""
-        return bool(self.choices) and all(
-            choice.raw_reason is not None for choice in self.choices.values()
-        )
+        return bool(self.choices) and all(c.raw_reason is not None for c in self.choices)
 
     def content_seen(self) -> bool:
         """Whether anything of an answer has come."""
-        return any(c.visible or c.raw_reason is not None for c in self.choices.values())
+        return any(c.visible or c.raw_reason is not None for c in self.choices)
 
     def tail(self, events: list[Event], complete: bool, *, final: bool) -> None:
         """Give the ``ToolCall``s still owed, ``Finish`` per choice, and the final ``Usage``."""
-        for call in list(self.calls):
+        for call in self.calls:
             if self.call_is_whole(call, complete):
                 self.close_call(call, events)
-        for index, choice in sorted(self.choices.items()):
+        for choice in sorted(self.choices, key=lambda choice: choice.index):
+            index = choice.index
             if choice.finished:
                 continue
             if choice.raw_reason is not None:
@@ -380,7 +388,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def call_is_whole(self, call: Call, complete: bool) -> bool:
         """Whether a call that nothing closed is complete all the same, at the end."""
-        choice = self.choices[call.choice]
+        choice = self.choice(call.choice)[1]
         if choice.raw_reason is None and not complete:
             return False
         reason = self.reason_of(choice.raw_reason, call.choice)

@@ -127,12 +127,12 @@ class BlockDialect(Dialect):
             if is_json(call.arguments):
                 self.close_call(call, events)
             else:
-                self.calls.remove(call)
+                self.drop_call(call)
         self.blocks.pop(index, None)
 
     def abandon_blocks(self) -> None:
         """The message begins anew: what is open will never be whole."""
-        self.calls.clear()
+        self.calls = ()
         self.blocks.clear()
 
     def fill_call(self, call: Call, events: list[Event]) -> None:
@@ -159,7 +159,7 @@ class BlockDialect(Dialect):
 
     def call_is_whole(self, call: Call, complete: bool) -> bool:
         """Whether a call whose block never stopped is whole when the message ends."""
-        raw = self.choices[call.choice].raw_reason
+        raw = self.choice(call.choice)[1].raw_reason
         if raw is None and not complete:
             return False
         if call.pieces:

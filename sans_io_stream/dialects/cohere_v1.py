@@ -56,7 +56,7 @@ class CohereV1(Dialect):
 
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:
         """This version says ``COMPLETE`` when it calls tools, too."""
-        called = raw == "COMPLETE" and self.choices[choice].calls > 0
+        called = raw == "COMPLETE" and self.called(choice)
         return "tool_calls" if called else super().reason_of(raw, choice)
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:

@@ -100,7 +100,7 @@ class Gemini(Dialect):
             return "content_filter"
         reason = self.reasons.get(raw or "", "other")
         # Gemini has no word of its own for an answer that ends in calls.
-        return "tool_calls" if reason == "stop" and self.choices[choice].calls else reason
+        return "tool_calls" if reason == "stop" and self.called(choice) else reason
 
     def call_is_whole(self, call: Call, complete: bool) -> bool:
         return False
@@ -149,7 +149,7 @@ class Gemini(Dialect):
 
     def settle(self, word: str, last: bool) -> None:
         """Keep the finish reason that plain records of candidate 0 had, the last one or not."""
-        self.choices[0].raw_reason = word
+        self.choice(0)[1].raw_reason = word
         if last:
             self.going_on = [other for other in self.going_on if other]
             self.hot = 0
@@ -298,7 +298,7 @@ class Gemini(Dialect):
             text += "".join([merged.add(piece, self.limits.depth) for piece in pieces])
         except Unmergeable as error:
             # Cut off as it is: a call with wrong arguments must not look whole.
-            self.calls.remove(call)
+            self.drop_call(call)
             del self.partial[key_of(call)]
             self.unrecognized(record, f"a piece of arguments cannot be merged: {error}", events)
             return

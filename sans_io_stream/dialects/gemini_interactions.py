@@ -72,7 +72,7 @@ class GeminiInteractions(Dialect):
     """Arguments that came with a step's start: they count if no fragment follows."""
 
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:
-        if raw in ("completed", "requires_action") and self.choices[choice].calls:
+        if raw in ("completed", "requires_action") and self.called(choice):
             return "tool_calls"
         return super().reason_of(raw, choice)
 

@@ -187,6 +187,6 @@ class HolySheep(OpenAIChat):
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:
         word = raw or ""
         reason = self.reasons.get(word) or self.reasons.get(word.lower(), "other")
-        if reason == "stop" and self.choices[choice].calls:
+        if reason == "stop" and self.called(choice):
             return "tool_calls"
         return reason

@@ -63,7 +63,7 @@ class Ollama(Dialect):
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:
         """Ollama says ``stop`` when it calls tools, too."""
         reason = super().reason_of(raw, choice)
-        called = reason == "stop" and self.choices[choice].calls > 0
+        called = reason == "stop" and self.called(choice)
         return "tool_calls" if called else reason
 
     def arm(self, events: list[Event], begin: int) -> None:

@@ -59,7 +59,7 @@ class OpenAIAssistants(Dialect):
 
     def call_is_whole(self, call: Call, complete: bool) -> bool:
         """A call that nothing closed is whole only where the run waits for its output."""
-        return self.reason_of(self.choices[call.choice].raw_reason, call.choice) == "tool_calls"
+        return self.reason_of(self.choice(call.choice)[1].raw_reason, call.choice) == "tool_calls"
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         if not is_object(data):

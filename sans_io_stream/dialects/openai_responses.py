@@ -64,13 +64,13 @@ class OpenAIResponses(Dialect):
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:
         """The protocol has no word for a stop at tool calls: it follows from the calls."""
         reason = self.reasons.get(raw or "", "other")
-        if reason == "stop" and self.choices[choice].calls:
+        if reason == "stop" and self.called(choice):
             return "tool_calls"
         return reason
 
     def call_is_whole(self, call: Call, complete: bool) -> bool:
         """A call whose item never finished is whole only if the response is."""
-        return self.reason_of(self.choices[call.choice].raw_reason, call.choice) == "tool_calls"
+        return self.reason_of(self.choice(call.choice)[1].raw_reason, call.choice) == "tool_calls"
 
     # ---- the shortcut
 
@@ -269,7 +269,7 @@ class OpenAIResponses(Dialect):
             arguments = argument_text(item.get(wire.TOOL_ITEMS[item["type"]]))
             self.add_arguments(call, arguments, events)
         if item.get("status") == "incomplete":
-            self.calls.remove(call)
+            self.drop_call(call)
         else:
             self.close_call(call, events)
         more = {k: v for k, v in item.items() if k not in wire.TOOL_FIELDS and v is not None}
