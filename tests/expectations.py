@@ -74,7 +74,7 @@ class Recording(NamedTuple):
 
 def recordings() -> list[Recording]:
     """All recorded streams; none where ``../shared`` is missing."""
-    found = []
+    found: list[Recording] = []
     for path in sorted(CAPTURES.glob("*/meta.json")):
         meta = json.loads(path.read_text())
         found.append(
@@ -86,7 +86,8 @@ def recordings() -> list[Recording]:
 
 
 def dialect_of(meta: dict[str, Any]) -> str:
-    return DIALECT_OF.get(meta["dialect"], meta["dialect"])
+    name: str = meta["dialect"]
+    return DIALECT_OF.get(name, name)
 
 
 def differences(

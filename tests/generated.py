@@ -110,8 +110,8 @@ def chat(answer: Answer) -> list[tuple[str, object]]:
 
 def anthropic(answer: Answer) -> list[tuple[str, object]]:
     usage = {"input_tokens": answer.prompt, "output_tokens": 1}
-    message = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
-    message |= {"model": "m-1", "stop_reason": None, "usage": usage}  # type: ignore[dict-item]
+    message: dict[str, Any] = {"id": "msg_1", "type": "message", "role": "assistant", "content": []}
+    message |= {"model": "m-1", "stop_reason": None, "usage": usage}
     values: list[dict[str, Any]] = [{"type": "message_start", "message": message}]
     index = 0
 
@@ -131,7 +131,7 @@ def anthropic(answer: Answer) -> list[tuple[str, object]]:
         texts = [{"type": "text_delta", "text": piece} for piece in answer.text]
         block({"type": "text", "text": ""}, texts)
     for call in answer.calls:
-        tool = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
+        tool: dict[str, Any] = {"type": "tool_use", "id": call.id, "name": call.name, "input": {}}
         block(tool, [{"type": "input_json_delta", "partial_json": p} for p in call.pieces])
     stop = {"stop_reason": "tool_use" if answer.calls else "end_turn"}
     counts = {"output_tokens": answer.completion}

@@ -86,8 +86,13 @@ def chat(kind: str) -> Body:
 
 def responses(kind: str) -> Body:
     item = "msg_0ecff685e411ca7b0069e06356f3c0819bbd3b5a"
-    response = {"id": "resp_0ecff685e411ca7b0069e063569c7c", "object": "response"}
-    response |= {"model": "gpt-4o-mini-2024-07-18", "status": "in_progress", "output": []}
+    response: dict[str, object] = {
+        "id": "resp_0ecff685e411ca7b0069e063569c7c",
+        "object": "response",
+        "model": "gpt-4o-mini-2024-07-18",
+        "status": "in_progress",
+        "output": [],
+    }
     if kind == "tools":
         call = {"type": "function_call", "id": item, "call_id": "call_1", "name": "get_weather"}
         call |= {"arguments": "", "status": "in_progress"}
@@ -113,11 +118,17 @@ def responses(kind: str) -> Body:
 
 
 def anthropic(kind: str) -> Body:
-    message = {"id": "msg_01JdU4xqNHXL9QCFWkwCDKGr", "type": "message", "role": "assistant"}
-    usage: dict[str, object] = {"input_tokens": 598, "cache_read_input_tokens": 0}
+    usage = {"input_tokens": 598, "cache_read_input_tokens": 0}
     usage |= {"cache_creation_input_tokens": 0, "output_tokens": 8}
-    message |= {"model": "claude-haiku-4-5-20251001", "content": [], "stop_reason": None}
-    message |= {"usage": usage}  # type: ignore[dict-item]
+    message: dict[str, object] = {
+        "id": "msg_01JdU4xqNHXL9QCFWkwCDKGr",
+        "type": "message",
+        "role": "assistant",
+        "model": "claude-haiku-4-5-20251001",
+        "content": [],
+        "stop_reason": None,
+        "usage": usage,
+    }
     blocks: dict[str, tuple[dict[str, object], str, str]] = {
         "text": ({"type": "text", "text": ""}, "text_delta", "text"),
         "reasoning": (
@@ -152,9 +163,13 @@ def gemini() -> Body:
         candidate: dict[str, object] = {"content": content, "index": 0}
         if i == RECORDS:
             candidate["finishReason"] = "STOP"
-        usage = {"promptTokenCount": 9, "candidatesTokenCount": i, "totalTokenCount": 265 + i}
-        usage |= {"promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}]}  # type: ignore[dict-item]
-        usage |= {"thoughtsTokenCount": 256}
+        usage: dict[str, object] = {
+            "promptTokenCount": 9,
+            "candidatesTokenCount": i,
+            "totalTokenCount": 265 + i,
+            "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 9}],
+            "thoughtsTokenCount": 256,
+        }
         values.append(
             {"candidates": [candidate], "usageMetadata": usage}
             | {"modelVersion": "gemini-3-pro-preview", "responseId": "dX6LadKVC7SZ28oPr9yJoQs"}
@@ -169,7 +184,8 @@ def ollama() -> Body:
         for word in words(RECORDS)
     ]
     counts = {"done_reason": "stop", "prompt_eval_count": 16, "eval_count": RECORDS}
-    values.append({**head, "message": {"role": "assistant", "content": ""}, "done": True} | counts)
+    message = {"role": "assistant", "content": ""}
+    values.append({**head, "message": message, "done": True, **counts})
     return Body("ollama text", "ollama", "jsonl", [f"{dump(v)}\n".encode() for v in values])
 
 

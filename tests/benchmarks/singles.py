@@ -50,7 +50,7 @@ def long_record(quick: bool) -> Result:
         decoder = StreamDecoder("openai-chat", content_type="text/event-stream")
         return [decoder.receive_data(read) for read in reads][-1]
 
-    ratios = []
+    ratios: list[float] = []
     for _ in range(5 if quick else 15):
         spent = [0, 0]
         for which, run in enumerate((bare, ours)):
@@ -71,7 +71,7 @@ def at_rest(quick: bool) -> Result:
     gc.collect()
     tracemalloc.start()
     before = tracemalloc.get_traced_memory()[0]
-    decoders = []
+    decoders: list[StreamDecoder] = []
     for _ in range(count):
         decoder = StreamDecoder("openai-chat", content_type="text/event-stream")
         for record in head:
@@ -95,7 +95,7 @@ def short_stream(quick: bool) -> Result:
         decoder.receive_eof()
 
     times = 200 if quick else 1000
-    spent = []
+    spent: list[float] = []
     for _ in range(7):
         begin = process_time_ns()
         for _ in range(times):

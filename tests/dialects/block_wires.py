@@ -9,6 +9,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 from sans_io_stream import Transcript
+from sans_io_stream.dialects.shapes import is_array, is_object
 from tests.dialects import reading
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def last(reason: str | None, **usage: Any) -> Record:
 
 STOP: Record = {"type": "message_stop"}
 PING: Record = {"type": "ping"}
-TOOL = {"id": "toolu_1", "name": "find", "input": {}}
+TOOL: Record = {"id": "toolu_1", "name": "find", "input": {}}
 ANSWER = [
     start(),
     begin(0, "thinking", thinking="", signature=""),
@@ -145,12 +146,12 @@ def of(events: list[Event], *kinds: type) -> list[Event]:
 def mangled(record: Any) -> list[Any]:
     """``record`` with each of its values, one at a time, left out or replaced by junk."""
     variants: list[Any] = []
-    if isinstance(record, dict):
+    if is_object(record):
         for key, value in record.items():
             rest = {k: v for k, v in record.items() if k != key}
             variants.append(rest)
             variants += [{**rest, key: junk} for junk in (*JUNK, *mangled(value))]
-    elif isinstance(record, list):
+    elif is_array(record):
         for place, value in enumerate(record):
             variants += [[*record[:place], v, *record[place + 1 :]] for v in mangled(value)]
     return variants

@@ -34,7 +34,7 @@ from tests.dialects.block_wires import (
 
 
 def test_several_calls_may_be_open_at_once() -> None:
-    two = {"id": "toolu_2", "name": "get", "input": {}}
+    two: Record = {"id": "toolu_2", "name": "get", "input": {}}
     body = sse(
         start(), begin(0, "tool_use", **TOOL), begin(1, "tool_use", **two),
         arguments(1, '{"b":'), arguments(0, '{"a":'), arguments(1, "2}"), stop(1),
@@ -105,7 +105,7 @@ def test_what_a_call_says_beside_its_input() -> None:
 
 def test_the_servers_own_tools_are_annotations() -> None:
     use: Record = {"type": "server_tool_use", "id": "srv_1", "name": "web_search", "input": {}}
-    result = {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": []}
+    result: Record = {"type": "web_search_tool_result", "tool_use_id": "srv_1", "content": []}
     body = sse(
         start(), {**begin(0, ""), "content_block": use},
         arguments(0, ""), arguments(0, '{"query":'), arguments(0, '"x"}'), stop(0),
@@ -135,18 +135,15 @@ def test_the_input_of_the_servers_tools_is_bounded() -> None:
     assert outcome(events) == "failed"
 
 
-@pytest.mark.parametrize(
-    ("records", "told"),
-    [
-        ([begin(0, "redacted_thinking", data="b64")], [("redacted_thinking", {"data": "b64"})]),
-        ([begin(0, "fallback", to={"model": "m"})], [("fallback", {"to": {"model": "m"}})]),
-        ([begin(0, "container_upload", file_id="f")], [("container_upload", {"file_id": "f"})]),
-        (
-            [begin(0, "some_new_tool_result", content=[])],
-            [("some_new_tool_result", {"content": []})],
-        ),
-    ],
-)
+WHOLE: list[tuple[list[Record], list[tuple[str, Record]]]] = [
+    ([begin(0, "redacted_thinking", data="b64")], [("redacted_thinking", {"data": "b64"})]),
+    ([begin(0, "fallback", to={"model": "m"})], [("fallback", {"to": {"model": "m"}})]),
+    ([begin(0, "container_upload", file_id="f")], [("container_upload", {"file_id": "f"})]),
+    ([begin(0, "some_new_tool_result", content=[])], [("some_new_tool_result", {"content": []})]),
+]
+
+
+@pytest.mark.parametrize(("records", "told"), WHOLE)
 def test_blocks_that_are_whole_when_they_begin(
     records: list[Record], told: list[tuple[str, Record]]
 ) -> None:

@@ -29,9 +29,11 @@ VECTORS = Path(__file__).resolve().parents[2].parent / "shared" / "conformance" 
 CASES: list[dict[str, Any]] = json.loads(VECTORS.read_text()) if VECTORS.exists() else []
 
 
-def read(reads: list[bytes], *, end: bool = True, **options: Any) -> tuple[SSE, list[Item]]:
+def read(
+    reads: list[bytes], *, end: bool = True, limits: Limits | None = None, **options: Any
+) -> tuple[SSE, list[Item]]:
     """The items of these reads, bare ones made whole."""
-    framing = SSE(**{"limits": Limits(), **options})
+    framing = SSE(limits=limits or Limits(), **options)
     items: list[Item] = []
     for data in reads:
         found = framing.feed(data)
@@ -141,8 +143,10 @@ GOLDEN: dict[str, tuple[bytes, list[Item]]] = {
     ),
     "a whole document at the end": (b'{"error": 1}', [Stray(b'{"error": 1}', whole=True)]),
     "pings between deltas": (
-        b"event: d\ndata: 1\n\nevent: d\ndata: 2\n\nevent: ping\ndata: {}\n\n"
-        b"event: d\ndata: 3\n\nevent: d\ndata: 4\n\n",
+        (
+            b"event: d\ndata: 1\n\nevent: d\ndata: 2\n\nevent: ping\ndata: {}\n\n"
+            b"event: d\ndata: 3\n\nevent: d\ndata: 4\n\n"
+        ),
         [
             WireRecord(b"1", "d"),
             WireRecord(b"2", "d"),
@@ -179,7 +183,7 @@ def test_a_record_is_out_before_the_lf_of_its_crlf() -> None:
 
 
 def test_a_comment_is_out_while_its_block_is_open() -> None:
-    framing, items = read([b"data: a\n\n", b"data: b\n\n", b"data: c\n: hi\n"], end=False)
+    _, items = read([b"data: a\n\n", b"data: b\n\n", b"data: c\n: hi\n"], end=False)
     assert items[-1] == Comment("hi")
 
 
