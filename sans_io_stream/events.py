@@ -9,6 +9,7 @@ belong to the answer itself are counted by ``ResumePoint.position``; the others
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
@@ -310,7 +311,12 @@ ANSWER_EVENTS: frozenset[type] = frozenset(
 """The events that ``ResumePoint.position`` counts."""
 
 _ENCODER = msgspec.json.Encoder()
-_DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[Event]:
+    """Made when it is first needed: it costs a good part of importing this file."""
+    return msgspec.json.Decoder(Event)
 
 
 def encode_event(event: Event) -> bytes:
@@ -326,7 +332,7 @@ def encode_event(event: Event) -> bytes:
 
 def decode_event(data: bytes | str) -> Event:
     """The event that ``encode_event`` wrote. Raises ``msgspec.DecodeError`` on anything else."""
-    return _DECODER.decode(data)
+    return _decoder().decode(data)
 
 
 def join_deltas(events: Iterable[Event]) -> list[Event]:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from functools import cache
+
 import msgspec
 
 from .dialects.registry import DIALECTS
@@ -47,7 +49,12 @@ class DecoderState(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_decoder = msgspec.msgpack.Decoder(DecoderState)
+
+
+@cache
+def _decoder() -> msgspec.msgpack.Decoder[DecoderState]:
+    """Made when it is first needed: few programs restore anything."""
+    return msgspec.msgpack.Decoder(DecoderState)
 
 
 def dump(state: DecoderState) -> bytes:
@@ -63,7 +70,7 @@ def load(blob: bytes) -> DecoderState:
             raise SnapshotError(
                 f"snapshot has version {version}, this library reads {VERSION}: decode anew"
             )
-        return _decoder.decode(blob)
+        return _decoder().decode(blob)
     except (msgspec.MsgspecError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, SnapshotError):
             raise
