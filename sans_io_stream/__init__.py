@@ -9,6 +9,7 @@ from __future__ import annotations
 from .decoder import StreamDecoder
 from .errors import (
     AuthenticationFailed,
+    CaptureError,
     ErrorInfo,
     LimitExceeded,
     RateLimited,
@@ -28,6 +29,7 @@ from .events import (
     Disconnected,
     Event,
     Finish,
+    FinishReason,
     Heartbeat,
     MediaDelta,
     ReasoningDelta,
@@ -53,12 +55,14 @@ from .transcript import Transcript
 __all__ = [
     "Annotation",
     "AuthenticationFailed",
+    "CaptureError",
     "Connected",
     "Delta",
     "Disconnected",
     "ErrorInfo",
     "Event",
     "Finish",
+    "FinishReason",
     "Heartbeat",
     "LimitExceeded",
     "Limits",

@@ -11,6 +11,7 @@ from tests.sources import REPO
 PUBLIC = [
     "Annotation",
     "AuthenticationFailed",
+    "CaptureError",
     "Connected",
     "Delta",
     "Disconnected",
@@ -48,6 +49,8 @@ PUBLIC = [
     "Usage",
     "adecode",
     "decode",
+    "decode_event",
+    "encode_event",
 ]
 
 
