@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from sans_io_stream.capture import Capture
 from sans_io_stream.decoder import StreamDecoder
 from sans_io_stream_adapters import pytest_plugin
 from sans_io_stream_adapters.pytest_plugin import assert_same_at_every_split
+from tests.sources import ADAPTERS, REPO
 
 pytest_plugins = ["pytester"]
 
@@ -88,7 +90,15 @@ def test_the_marker_explains_itself(pytester: pytest.Pytester, loaded: tuple[str
 
 def test_importing_it_imports_nothing_of_the_core() -> None:
     code = f"import sys, {PLUGIN}; print([m for m in sys.modules if m.startswith('sans_io_')])"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    # The sources of this repository, whether or not they are installed.
+    path = os.pathsep.join([str(REPO), str(ADAPTERS.parent)])
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert eval(done.stdout) == ["sans_io_stream_adapters", PLUGIN]
 
 
