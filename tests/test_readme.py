@@ -2,7 +2,7 @@
 
 Each block of README.md and docs/*.md that opens with ```python runs in a namespace of its
 own. A block marked with ``<!-- output -->`` on a line before it is what the Python block
-above it prints.
+above it prints. What the pages state in tables is compared with the code.
 """
 
 from __future__ import annotations
@@ -11,10 +11,13 @@ import contextlib
 import io
 import re
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import pytest
 
+from sans_io_stream import Event, Limits
+from sans_io_stream.dialects.registry import ALIASES, DIALECTS
+from sans_io_stream.errors import ErrorKind
 from tests.sources import REPO, label
 
 MARK = "<!-- output -->"
@@ -88,3 +91,79 @@ def test_blocks_are_found_with_their_lines_and_outputs(tmp_path: Path) -> None:
         Example(page, 3, "print(1)\n", "1\n"),
         Example(page, 13, "if True:\n\n    print(2)\n", None),
     ]
+
+
+# ---- what the pages state in tables is what the code says
+
+
+def page(name: str) -> str:
+    return (REPO / "docs" / name).read_text("utf-8")
+
+
+def rows(name: str) -> list[list[str]]:
+    """The cells of all table rows of a page."""
+    lines = [line for line in page(name).splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines]
+
+
+def names(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def test_the_limits_are_those_of_the_code() -> None:
+    told = {names(row[0])[0]: row[1] for row in rows("limits.md") if names(row[0])}
+    limits = Limits()
+    assert told == {name: f"{getattr(limits, name):,}" for name in limits.__struct_fields__}
+
+
+def test_every_event_is_told_with_its_tag_and_fields() -> None:
+    told = {
+        names(row[0])[0]: (names(row[1]), names(row[2]))
+        for row in rows("events.md")
+        if len(row) == 4 and names(row[0])
+    }
+    assert told == {
+        cls.__name__: ([cls.__struct_config__.tag], list(cls.__struct_fields__))
+        for cls in get_args(Event)
+    }
+
+
+def test_every_dialect_and_alias_is_told() -> None:
+    table = rows("dialects.md")
+    assert {names(row[0])[0] for row in table if len(row) == 5 and names(row[0])} == set(DIALECTS)
+    told = {
+        alias: names(row[1])[0]
+        for row in table[[row[0] for row in table].index("alias") :]
+        for alias in names(row[0])
+    }
+    assert told == ALIASES
+
+
+def test_every_kind_of_error_is_told() -> None:
+    kinds = {names(row[0])[0] for row in rows("errors.md") if len(row) == 2 and names(row[0])}
+    assert kinds >= set(get_args(ErrorKind))
+
+
+def test_every_page_is_in_its_index() -> None:
+    for index in (REPO / "docs" / "README.md", REPO / "docs" / "decisions" / "README.md"):
+        told = set(re.findall(r"\]\(([^)]+\.md)\)", index.read_text("utf-8")))
+        assert told >= {path.name for path in index.parent.glob("*.md")} - {"README.md"}
+
+
+@pytest.mark.parametrize("path", [*PAGES, *sorted((REPO / "docs").glob("*/*.md"))], ids=label)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text("utf-8")):
+        if "://" in target:
+            continue
+        file, _, anchor = target.partition("#")
+        there = (path.parent / file).resolve() if file else path
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+
+
+def test_the_first_example_of_the_readme_has_ten_lines() -> None:
+    first = examples(REPO / "README.md")[0]
+    assert "receive_data" in first.code
+    assert first.code.count("\n") == 10
