@@ -13,9 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from .dialects.base import Dialect, LimitReached
-from .dialects.plain import Records
-from .dialects.registry import DIALECTS, dialect_class
-from .document import read_error_document
+from .dialects.registry import dialect_class
 from .errors import ErrorInfo, Outcome, StreamClosedError
 from .events import (
     Disconnected,
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
 
 __all__ = ["DecoderOptions", "StreamDecoder"]
 
-NO_CONTENT = 204
 BytesLike = bytes | bytearray | memoryview
 
 
@@ -67,18 +64,13 @@ class StreamDecoder:
 
     __slots__ = (
         "_dialect",
-        "_document",
         "_ended",
         "_fast",
         "_framing",
         "_input_ended",
-        "_limits",
         "_opening",
         "_point",
         "_raw",
-        "_shortcuts",
-        "_status",
-        "_terminator",
     )
 
     def __init__(
@@ -92,21 +84,18 @@ class StreamDecoder:
         terminator: str | None = None,
         shortcuts: bool = True,
     ) -> None:
-        self._limits = limits if limits is not None else DEFAULT_LIMITS
-        self._status = status
         self._raw = raw
-        self._terminator = terminator
-        self._shortcuts = shortcuts
         self._fast: SSE | JSONLines | None = None
         self._framing: AnyFraming | None = None
         self._dialect: Dialect | None = None
-        self._document: bytearray | None = None if 200 <= status < 300 else bytearray()
         self._input_ended = False
         self._ended = False
         self._point: ResumePoint | None = None
         self._opening: Opening | None = Opening(
-            limits=self._limits,
+            limits=limits if limits is not None else DEFAULT_LIMITS,
             shortcuts=shortcuts,
+            status=status,
+            terminator=terminator,
             dialect=None if dialect is None else dialect_class(dialect).name,
             sniffer=Sniffer(content_type=content_type),
         )
@@ -200,17 +189,12 @@ class StreamDecoder:
         """
         return dump(
             DecoderState(
-                limits=self._limits,
-                status=self._status,
                 raw=self._raw,
-                terminator=self._terminator,
-                shortcuts=self._shortcuts,
                 input_ended=self._input_ended,
                 ended=self._ended,
                 opening=self._opening,
                 framing=self._framing,
                 dialect=None if self._dialect is None else dump_dialect(self._dialect),
-                document=None if self._document is None else bytes(self._document),
                 point=self.resume_point,
             )
         )
@@ -222,19 +206,12 @@ class StreamDecoder:
         Raises ``SnapshotError`` if ``blob`` is damaged or of another version.
         """
         state = load(blob)
-        decoder = cls(
-            status=state.status,
-            limits=state.limits,
-            raw=state.raw,
-            terminator=state.terminator,
-            shortcuts=state.shortcuts,
-        )
+        decoder = cls(raw=state.raw)
         decoder._input_ended = state.input_ended
         decoder._ended = state.ended
         decoder._opening = state.opening
         decoder._framing = state.framing
         decoder._dialect = None if state.dialect is None else load_dialect(state.dialect)
-        decoder._document = None if state.document is None else bytearray(state.document)
         decoder._point = state.point
         decoder._fast = decoder._shortcut()
         return decoder
@@ -250,9 +227,7 @@ class StreamDecoder:
             )
         if self._ended or not data:
             return
-        if self._document is not None:
-            self._document += data[: self._limits.error_body_bytes - len(self._document)]
-        elif self._opening is not None:
+        if self._opening is not None:
             items = self._opening.feed(data, events)
             if items is not None:
                 self._read(*self._open(self._opening), items, events)
@@ -268,16 +243,10 @@ class StreamDecoder:
 
     def _open(self, opening: Opening) -> tuple[AnyFraming, Dialect]:
         """Framing and dialect, which are known now."""
-        assert opening.framing is not None
-        assert opening.dialect is not None
-        dialect = DIALECTS[opening.dialect](limits=self._limits, shortcuts=self._shortcuts)
-        dialect.is_text = isinstance(opening.framing, Text)
-        if isinstance(dialect, Records):
-            dialect.terminated_by = self._terminator
-            dialect.ended = self._status == NO_CONTENT
-        self._framing, self._dialect, self._opening = opening.framing, dialect, None
+        framing, dialect = opening.found()
+        self._framing, self._dialect, self._opening = framing, dialect, None
         self._fast = self._shortcut()
-        return opening.framing, dialect
+        return framing, dialect
 
     def _shortcut(self) -> SSE | JSONLines | None:
         """The framing, if reads may go straight from it to the dialect."""
@@ -365,13 +334,11 @@ class StreamDecoder:
     # ---- the end
 
     def _finish(self, truncated: bool, error: ErrorInfo | None, events: list[Event]) -> None:
-        if self._document is not None:
-            assert self._opening is not None
-            claim = self._opening.sniffer.content_type
-            told = read_error_document(bytes(self._document), self._status, claim, self._limits)
-            self._end("failed", told, events)
-            return
         if self._opening is not None:
+            told = self._opening.error()
+            if told is not None:
+                self._end("failed", told, events)
+                return
             items = self._opening.end(events)
             framing, dialect = self._open(self._opening)
         else:

@@ -3,24 +3,35 @@
 Both are functions of the bytes, never of the reads. The framing is settled by the first
 bytes (``framing.sniff``), the dialect by the first records (``dialects.detection``); until
 then records are held back, at most 8 of them or 64 KiB. Heartbeats pass at once. What stays
-undecided is ``records``; a body of plain text is ``text``.
+undecided is ``records``; a body of plain text is ``text``. A body with an error status is a
+document, whatever it says: it is collected up to a limit, and told at its end.
 """
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from .dialects.detection import detect, is_heartbeat, tells_error
+from .dialects.plain import Records
 from .dialects.registry import DIALECTS
+from .document import read_error_document
 from .events import Event, Heartbeat
 from .framing import FRAMINGS, AnyFraming
 from .framing.items import Broken, Comment, Item, Stray, Unfinished, WireRecord
 from .framing.sniff import Sniffer
 from .framing.sse import SSE
+from .framing.text import Text
 from .policy import Limits
+
+if TYPE_CHECKING:
+    from .dialects.base import Dialect
+    from .errors import ErrorInfo
 
 __all__ = ["Opening"]
 
+NO_CONTENT = 204
 HELD_RECORDS = 8
 HELD_BYTES = 64 * 1024
 
@@ -30,16 +41,27 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
 
     limits: Limits
     shortcuts: bool = True
+    status: int = 200
+    terminator: str | None = None
     dialect: str | None = None
     """The dialect's name, given or found."""
     sniffer: Sniffer
     framing: AnyFraming | None = None
+    document: bytearray | None = None
+    """The body so far, if its status says that it is an error."""
     held: list[Item] | None = None
     records: int = 0
     size: int = 0
 
+    def __post_init__(self) -> None:
+        if self.document is None and not 200 <= self.status < 300:
+            self.document = bytearray()
+
     def feed(self, data: bytes, events: list[Event]) -> list[Item] | None:
         """All items so far once both are known, else None; heartbeats go to ``events``."""
+        if self.document is not None:
+            self.document += data[: self.limits.error_body_bytes - len(self.document)]
+            return None
         if self.framing is not None:
             return self._hold(self.framing, self.framing.feed(data), events)
         name = self.sniffer.feed(data)
@@ -63,6 +85,24 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
             self.dialect = self._last_guess()
             items, self.held = self.held or [], None
         return items
+
+    def error(self) -> ErrorInfo | None:
+        """What a body with an error status tells, at its end; None for any other body."""
+        if self.document is None:
+            return None
+        claim = self.sniffer.content_type
+        return read_error_document(bytes(self.document), self.status, claim, self.limits)
+
+    def found(self) -> tuple[AnyFraming, Dialect]:
+        """Framing and dialect, once both are known."""
+        assert self.framing is not None
+        assert self.dialect is not None
+        dialect = DIALECTS[self.dialect](limits=self.limits, shortcuts=self.shortcuts)
+        dialect.is_text = isinstance(self.framing, Text)
+        if isinstance(dialect, Records):
+            dialect.terminated_by = self.terminator
+            dialect.ended = self.status == NO_CONTENT
+        return self.framing, dialect
 
     def _sniffed(self, name: str, events: list[Event]) -> list[Item] | None:
         given = None if self.dialect is None else DIALECTS[self.dialect]

@@ -8,9 +8,8 @@ come near it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from functools import cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -19,7 +18,6 @@ from .errors import SnapshotError
 from .events import ResumePoint
 from .framing import AnyFraming
 from .opening import Opening
-from .policy import Limits
 from .usage import compact_usage
 
 if TYPE_CHECKING:
@@ -34,17 +32,12 @@ class DecoderState(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a ``StreamDecoder`` holds."""
 
     version: int = VERSION
-    limits: Limits
-    status: int
     raw: bool
-    terminator: str | None
-    shortcuts: bool
     input_ended: bool
     ended: bool
     opening: Opening | None = None
     framing: AnyFraming | None = None
     dialect: tuple[str, bytes] | None = None
-    document: bytes | None = None
     point: ResumePoint | None = None
 
 
