@@ -61,25 +61,17 @@ def feed(decoder: StreamDecoder, body: bytes, step: int, **ending: Any) -> list[
     return events + decoder.receive_eof(**ending)
 
 
-def unhurried(decoder: StreamDecoder) -> StreamDecoder:
-    """The same decoder with every shortcut for speed off."""
-    decoder._shortcuts = False  # pyright: ignore[reportPrivateUsage]
-    if decoder._dialect is not None:  # pyright: ignore[reportPrivateUsage]
-        decoder._dialect.shortcuts = False  # pyright: ignore[reportPrivateUsage]
-    return decoder
-
-
 def read(dialect: str | None, body: bytes, *, truncated: bool = False, **options: Any) -> Read:
     begins = (b"data", b"event", b"id", b":")
     options.setdefault("content_type", SSE if body.startswith(begins) else JSONL)
 
-    def new() -> StreamDecoder:
-        return StreamDecoder(dialect, **options)
+    def new(**more: Any) -> StreamDecoder:
+        return StreamDecoder(dialect, **options, **more)
 
     events = feed(new(), body, len(body) or 1, truncated=truncated)
     lines = [encode_event(event) for event in events]
     assert [encode_event(decode_event(line)) for line in lines] == lines
-    for decoder in (new(), unhurried(new())):
+    for decoder in (new(), new(shortcuts=False)):
         assert [encode_event(e) for e in feed(decoder, body, 1, truncated=truncated)] == lines
 
     for restoring in (False, True):
