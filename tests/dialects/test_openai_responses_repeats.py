@@ -24,7 +24,7 @@ from sans_io_stream.events import (
 )
 from sans_io_stream.policy import Limits
 
-from .reading import SSE, feed, read, sse, unhurried
+from .reading import SSE, feed, read, sse
 from .responses_wire import REFERENCE, Event, Wire, message, tool
 
 NAME = "openai-responses"
@@ -165,7 +165,7 @@ def test_the_shortcuts_change_nothing() -> None:
         records += [wire.text("big") | {"sequence_number": 10**30}, wire.text("on")]
     records += [wire.end(), wire.text("late"), wire.text("later")]
     body = sse(*records)
-    slow = unhurried(StreamDecoder(NAME, content_type=SSE))
+    slow = StreamDecoder(NAME, content_type=SSE, shortcuts=False)
     expected = feed(slow, body, len(body))
     for step in (len(body), 5000, 333):
         assert feed(StreamDecoder(NAME, content_type=SSE), body, step) == expected
