@@ -18,6 +18,7 @@ import pytest
 from sans_io_stream import Event, Limits
 from sans_io_stream.dialects.registry import ALIASES, DIALECTS
 from sans_io_stream.errors import ErrorKind
+from sans_io_stream_adapters import tour
 from tests.sources import REPO, label
 
 MARK = "<!-- output -->"
@@ -161,6 +162,12 @@ def test_links_lead_somewhere(path: Path) -> None:
         if anchor:
             headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
             assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
+
+
+def test_the_demo_prints_what_the_readme_shows() -> None:
+    text = (REPO / "README.md").read_text("utf-8")
+    shown = text.partition("$ make demo\n")[2].partition("```")[0]
+    assert shown.strip("\n") == tour.table(tour.visit(), colours=False).strip("\n")
 
 
 def test_the_first_example_of_the_readme_has_ten_lines() -> None:
