@@ -28,8 +28,8 @@ __all__ = ["DecoderState", "dump", "dump_dialect", "load", "load_dialect"]
 VERSION = 1
 
 
-class DecoderState(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a ``StreamDecoder`` holds."""
+class DecoderState(msgspec.Struct, kw_only=True):
+    """What a ``StreamDecoder`` holds. Defaults are written, too: the version is one."""
 
     version: int = VERSION
     raw: bool
@@ -58,7 +58,7 @@ def dump(state: DecoderState) -> bytes:
 def load(blob: bytes) -> DecoderState:
     """The state in ``blob``. Raises ``SnapshotError`` if it is damaged or of another version."""
     try:
-        version = msgspec.msgpack.decode(blob).get("version", VERSION)
+        version = msgspec.msgpack.decode(blob).get("version")
         if version != VERSION:
             raise SnapshotError(
                 f"snapshot has version {version}, this library reads {VERSION}: decode anew"
@@ -82,5 +82,5 @@ def load_dialect(saved: tuple[str, bytes]) -> Dialect:
     name, state = saved
     try:
         return msgspec.json.decode(state, type=DIALECTS[name])
-    except (KeyError, msgspec.DecodeError) as error:
+    except (KeyError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SnapshotError(f"snapshot is damaged: dialect {name!r}: {error}") from None
