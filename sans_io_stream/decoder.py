@@ -49,6 +49,7 @@ class DecoderOptions(TypedDict, total=False):
     limits: Limits | None
     raw: bool
     terminator: str | None
+    shortcuts: bool
 
 
 class StreamDecoder:
@@ -328,8 +329,11 @@ class StreamDecoder:
             dialect.take_error(value.strip(), events)
             return
         text = stray.data.decode("utf-8", "replace")
-        field = name.decode("utf-8", "replace") if colon else ""
-        events.append(Unrecognized(field, text, "a line with an unknown field name"))
+        if isinstance(self._framing, SSE) and colon:
+            field = name.decode("utf-8", "replace")
+            events.append(Unrecognized(field, text, "a line with an unknown field name"))
+        else:
+            events.append(Unrecognized("", text, "no part of any record"))
 
     # ---- the end
 

@@ -159,7 +159,10 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
     def _last_guess(self) -> str:
         """The dialect of a body that ended undecided: errors are told alike everywhere."""
         records = [record for item in self.held or () if (record := record_of(item)) is not None]
-        told = any(tells_error(record.data, self.limits.depth) for record in records)
+        told = any(
+            record.type == "error" or tells_error(record.data, self.limits.depth)
+            for record in records
+        )
         return "openai-chat" if told else "records"
 
 

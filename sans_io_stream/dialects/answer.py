@@ -42,6 +42,8 @@ from .tolerant import REFUSED, scrub
 __all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of", "is_json"]
 
 REMEMBERED_EXTRAS = 64
+MOST_MARKED = 640
+"""Characters of a cursor and a response id that a resume token may hold."""
 
 
 class LimitReached(Exception):
@@ -127,7 +129,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def said_all(self, truncated: bool) -> bool:
         """Whether the provider has said that the answer is complete, at the end of the body."""
-        return self.ended or (not truncated and self.all_finished())
+        said = self.ended and self.content_seen()
+        return said or (not truncated and self.all_finished())
 
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:
         """The normalized finish reason. ``choice`` is for those that depend on its content."""
@@ -323,6 +326,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def mark(self, cursor: Cursor, events: list[Event]) -> None:
         """Append the resume point behind a record that has a cursor."""
+        if cursor == "" or size_of(cursor) + size_of(self.response_id) > MOST_MARKED:
+            # An empty id takes the last one back; a huge one would not fit into a token.
+            self.cursor = None
+            return
         self.cursor = cursor
         events.append(self.point(cursor))
 
@@ -395,6 +402,11 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if reason in ("tool_calls", "stop"):
             return True
         return is_json(call.arguments)
+
+
+def size_of(mark: Cursor | None) -> int:
+    """The characters that a cursor or an id takes in a token."""
+    return len(mark) if isinstance(mark, str) else 20
 
 
 def is_json(text: str | bytes) -> bool:

@@ -23,6 +23,7 @@ from ..events import (
     Event,
     Heartbeat,
     ReasoningDelta,
+    Record,
     StreamStart,
     TextDelta,
     ToolCallDelta,
@@ -42,6 +43,7 @@ COLON = 58
 TEXT, THOUGHT, CALL = 1, 2, 3
 HOT: dict[type, int] = {TextDelta: TEXT, ReasoningDelta: THOUGHT, ToolCallDelta: CALL}
 COLD = 16
+STARTING = ANSWER_EVENTS - {Record, Unrecognized}
 
 
 class Dialect(Answer):
@@ -50,6 +52,10 @@ class Dialect(Answer):
     strict: ClassVar[bool] = False
     """True where the framing's grammar is followed to the letter (plain event streams)."""
     terminator: ClassVar[bytes] = b"[DONE]"
+    done_ends: ClassVar[bool] = False
+    """True where the terminator is the provider's word for the end; else it says nothing."""
+    tells_start: ClassVar[bool] = True
+    """False where the sender tells ``StreamStart`` itself."""
     takes_text: ClassVar[bool] = False
     """True where a body of plain text is the answer."""
     lead_end: ClassVar[bytes] = b""
@@ -101,8 +107,8 @@ class Dialect(Answer):
 
     def arm(self, events: list[Event], begin: int) -> None:
         """Expect more of what the last record was, if it was one plain delta."""
-        if self.cold:
-            self.cold -= 1
+        if self.cold or self.ended:
+            self.cold -= self.cold > 0
             return
         count = len(events) - begin
         if count > 1 and type(events[begin]) is StreamStart:
@@ -136,6 +142,10 @@ class Dialect(Answer):
             self.interpret(record, events)
         finally:
             own, self.cursor = self.cursor, before
+            if ended and not self.strict:
+                self.tell_late(record, events, begin)
+            elif not self.started and self.tells_start:
+                self.tell_start(events, begin)
             for event in events[begin:]:
                 if type(event) in ANSWER_EVENTS:
                     self.position += 1
@@ -147,13 +157,28 @@ class Dialect(Answer):
         if own is not None:
             self.mark(own, events)
 
+    def tell_late(self, record: WireRecord, events: list[Event], begin: int) -> None:
+        """The tail is out: of a record behind it only heartbeats and errors keep their meaning."""
+        late = events[begin:]
+        kept = [event for event in late if type(event) is Heartbeat]
+        if len(kept) < len(late):
+            events[begin:] = kept
+            self.unrecognized(record, "a record after the provider's last word", events)
+
+    def tell_start(self, events: list[Event], begin: int) -> None:
+        """The answer begins with its first event, even if the record that begins it is missing."""
+        if any(type(event) in STARTING for event in events[begin:]):
+            self.started = True
+            events.insert(begin, StreamStart(self.response_id, self.model, self.generation))
+
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         """Append the events of one record: heartbeats and terminators, else what it says."""
         data = record.data
         if not data or data[0] == COLON or data.isspace():
             events.append(Heartbeat(data.decode("utf-8", "replace").strip()))
         elif data.startswith(self.terminator):
-            self.end(events)
+            if self.done_ends:
+                self.end(events)
         else:
             try:
                 value, self.lax = read_json(data, self.limits.depth)

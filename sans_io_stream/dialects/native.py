@@ -42,6 +42,7 @@ class Native(Dialect):
     """One answer, as another process of this library told it."""
 
     name: ClassVar[str] = "native"
+    tells_start: ClassVar[bool] = False
 
     end_told: StreamEnd | None = None
 

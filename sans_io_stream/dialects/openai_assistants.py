@@ -45,6 +45,7 @@ class OpenAIAssistants(Dialect):
     """One run."""
 
     name: ClassVar[str] = "openai-assistants"
+    done_ends: ClassVar[bool] = True
     reasons: ClassVar[dict[str, FinishReason]] = {
         "completed": "stop",
         "requires_action": "tool_calls",

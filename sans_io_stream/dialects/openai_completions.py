@@ -69,6 +69,7 @@ class OpenAICompletions(OpenAIChat):
     """One text completion."""
 
     name: ClassVar[str] = "openai-completions"
+    done_ends: ClassVar[bool] = True
     events_per_delta: ClassVar[int] = 0
     lead_end: ClassVar[bytes] = b""
     reasons: ClassVar[dict[str, FinishReason]] = {

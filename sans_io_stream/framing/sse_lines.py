@@ -186,7 +186,7 @@ class EventLines(msgspec.Struct, kw_only=True, gc=False):
             if line.lstrip()[:1] not in (b"{", b"["):
                 items.append(Stray(line))
                 return True
-            self.scan, self.stray = JSONScan(), Fragments()
+            self.scan, self.stray = JSONScan(max_depth=self.limits.depth), Fragments()
         elif self.stray.size:
             line = b"\n" + line
         end = self.scan.feed(line)
