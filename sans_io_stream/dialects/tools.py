@@ -8,10 +8,10 @@ name too, so the rules are:
   last call of its choice;
 - it begins a call of its own if no call is open there; or if it has a name, and either an
   id other than that call's, or another name, or the call's arguments are whole already
-  (calls to one function, sent whole under one index).
-
-A fragment without a name never begins a call beside an open one: there are servers that
-make a new id for every fragment.
+  (calls to one function, sent whole under one index);
+- without a name it begins one beside an open call only if it has another id than that call,
+  whose arguments are whole already. Before, it goes on with it: there are servers that make
+  a new id for every fragment.
 """
 
 from __future__ import annotations
@@ -83,9 +83,12 @@ def open_call_for(
 
 def begins_anew(call: Call, id_: str | None, name: str | None) -> bool:
     """Whether a fragment that could go on ``call`` begins a call of its own."""
-    if not name or call.name is None:
+    known = id_ is not None and call.id is not None
+    if not name:
+        return known and id_ != call.id and whole_object(call)
+    if call.name is None:
         return False
-    if id_ is not None and call.id is not None:
+    if known:
         return id_ != call.id
     return name != call.name or whole_object(call)
 

@@ -114,6 +114,21 @@ def test_a_new_id_for_every_fragment_is_still_one_call() -> None:
     assert calls(*records) == [("x0", "f", PARIS)]
 
 
+@pytest.mark.parametrize("index", [0, None])
+@pytest.mark.parametrize("name", ["f", None])
+def test_a_new_id_behind_whole_arguments_is_a_new_call(index: Any, name: str | None) -> None:
+    records = [call(PARIS[:5], index, "a", name), call(PARIS[5:], index)]
+    assert calls(*records, call(ROME, index, "b")) == [("a", name, PARIS), ("b", None, ROME)]
+    assert calls(*records, call("", index, "b"), call(ROME, index)) == [
+        ("a", name, PARIS),
+        ("b", None, ROME),
+    ]
+
+
+def test_the_same_id_behind_whole_arguments_is_the_same_call() -> None:
+    assert calls(call(PARIS, 0, "a", "f"), call("", 0, "a")) == [("a", "f", PARIS)]
+
+
 def test_a_new_id_with_a_name_on_the_same_index_is_a_new_call() -> None:
     assert calls(call(PARIS, 0, "a", "f"), call("", 0, "b", "f"), call(ROME, 0)) == [
         ("a", "f", PARIS),
