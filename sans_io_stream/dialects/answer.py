@@ -314,6 +314,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if self.error is None:
             self.error = error
 
+    def cancel(self, word: str | None) -> None:
+        """The provider says, in this word, that the answer was cancelled: it is not whole."""
+        self.fail(ErrorInfo("provider", "the generation was cancelled", word))
+
     def end(self, events: list[Event]) -> None:
         """The terminal record is in: give the tail. A second one says nothing new."""
         if not self.ended:

@@ -1,11 +1,12 @@
 """Gemini Interactions: one interaction as steps, each with its deltas.
 
 ``event_type`` in the JSON says what a record is. ``interaction.completed`` is the terminal
-record whatever its status, and repeats nothing of the answer; ``[DONE]`` follows it. Any
-record may have an ``event_id``, from which a stored interaction can be taken up again; any
-may tell the usage so far. A function call's arguments come as fragments, or whole with its
-step; ``step.stop`` completes it. The events of the first preview (``content.*``) mean the
-same. Source: the reference of the Interactions API, and the types of the google-genai SDK.
+record unless its status says that the interaction goes on, and repeats nothing of the answer;
+``[DONE]`` follows it. Any record may have an ``event_id``, from which a stored interaction can
+be taken up again; any may tell the usage so far. A function call's arguments come as
+fragments, or whole with its step; ``step.stop`` completes it. The events of the first preview
+(``content.*``) mean the same. Source: the reference of the Interactions API, and the types of
+the google-genai SDK.
 """
 
 from __future__ import annotations
@@ -66,6 +67,7 @@ class GeminiInteractions(Dialect):
         "incomplete": "length",
         "budget_exceeded": "length",
         "failed": "error",
+        "cancelled": "error",
     }
 
     given: dict[str, str] = msgspec.field(default_factory=dict[str, str])
@@ -105,7 +107,9 @@ class GeminiInteractions(Dialect):
         for usage in (metadata.get("total_usage"), metadata.get("usage"), data.get("usage")):
             self.read_usage(usage, events)
         if kind == "interaction.completed":
-            self.end(events)
+            status = members(data.get("interaction")).get("status")
+            if not isinstance(status, str) or status not in UNDERWAY:
+                self.end(events)
 
     # ---- the interaction
 
@@ -125,6 +129,8 @@ class GeminiInteractions(Dialect):
         self.finish(status)
         if status == "failed":
             self.fail(ErrorInfo("provider", "the interaction failed", status))
+        elif status == "cancelled":
+            self.cancel(status)
 
     def read_usage(self, usage: Any, events: list[Event]) -> None:
         if is_object(usage) and usage:

@@ -51,8 +51,8 @@ class OpenAIAssistants(Dialect):
         "requires_action": "tool_calls",
         "incomplete": "length",
         "failed": "error",
-        "cancelled": "other",
-        "expired": "other",
+        "cancelled": "error",
+        "expired": "error",
     }
 
     said: dict[str, bool] = msgspec.field(default_factory=dict[str, bool])
@@ -195,6 +195,8 @@ class OpenAIAssistants(Dialect):
             self.fail(error_info(run["last_error"]))
         elif status == "failed":
             self.fail(error_info({"message": "the run failed"}))
+        elif status in ("cancelled", "expired"):
+            self.cancel(status)
 
     def read_wanted(self, entry: dict[str, Any], events: list[Event]) -> None:
         """A call whose output the run waits for: it is whole now."""

@@ -48,7 +48,7 @@ class OpenAIResponses(Dialect):
         "incomplete:max_tokens": "length",
         "incomplete:content_filter": "content_filter",
         "failed": "error",
-        "cancelled": "other",
+        "cancelled": "error",
     }
 
     said: dict[str, bool] = msgspec.field(default_factory=dict[str, bool])
@@ -342,6 +342,8 @@ class OpenAIResponses(Dialect):
         self.finish(f"{status}:{reason}" if reason and status == "incomplete" else status)
         if status == "failed" or response.get("error"):
             self.fail(error_info(wire.error_fields({"error": response.get("error")})))
+        elif status == "cancelled":
+            self.cancel(status)
         self.end(events)
 
     def read_leftovers(self, output: Any, events: list[Event]) -> None:

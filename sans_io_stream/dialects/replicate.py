@@ -81,7 +81,7 @@ class Replicate(Dialect):
         if reason == "error":
             self.fail(ErrorInfo("provider", "the prediction failed", "error"))
         elif reason in ("canceled", "cancelled"):
-            self.fail(ErrorInfo("provider", "the prediction was canceled", reason))
+            self.cancel(reason)
         rest = {key: value for key, value in told.items() if key != "reason" and value is not None}
         if rest:
             self.annotate("extra", rest, events)

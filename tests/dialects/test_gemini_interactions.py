@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sans_io_stream import (
+    ErrorInfo,
     Finish,
     MediaDelta,
     ReasoningDelta,
@@ -130,7 +131,6 @@ def test_a_call_that_is_cut_off_is_never_whole() -> None:
         ("requires_action", "pause"),
         ("incomplete", "length"),
         ("budget_exceeded", "length"),
-        ("cancelled", "other"),
         ("something_new", "other"),
     ],
 )
@@ -139,6 +139,22 @@ def test_every_status_ends(status: str, reason: Any) -> None:
                       completed(status))  # fmt: skip
     assert got.of(Finish) == [Finish(reason, status)]
     assert got.outcome == "complete"
+
+
+@pytest.mark.parametrize("status", ["in_progress", "queued"])
+def test_an_interaction_that_goes_on_has_not_ended(status: str) -> None:
+    records = [created(), delta(0, "text", text="a"), completed(status)]
+    got = interaction(*records)
+    assert (got.outcome, got.of(Finish)) == ("interrupted", [])
+    got = interaction(*records, delta(0, "text", text="b"), completed())
+    assert (got.outcome, got.transcript.text) == ("complete", "ab")
+
+
+def test_a_cancelled_interaction() -> None:
+    got = interaction(created(), delta(0, "text", text="a"), completed("cancelled"))
+    assert got.outcome == "failed"
+    assert got.error == ErrorInfo("provider", "the generation was cancelled", "cancelled")
+    assert got.of(Finish) == [Finish("error", "cancelled")]
 
 
 def test_a_failed_interaction_has_failed() -> None:

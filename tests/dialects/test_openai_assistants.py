@@ -162,13 +162,20 @@ def test_tools_of_the_server() -> None:
     ("status", "reason"),
     [
         ("completed", "stop"), ("requires_action", "tool_calls"), ("incomplete", "length"),
-        ("cancelled", "other"), ("expired", "other"),
     ],
 )  # fmt: skip
 def test_how_a_run_ends(status: str, reason: Any) -> None:
     said = read(NAME, sse(*BEGIN, run("cancelling"), run(status), DONE))
     assert said.of(Finish) == [Finish(reason, status)]
     assert said.outcome == "complete"
+
+
+@pytest.mark.parametrize("status", ["cancelled", "expired"])
+def test_a_run_that_was_cancelled(status: str) -> None:
+    said = read(NAME, sse(*BEGIN, run("cancelling"), run(status), DONE))
+    assert said.outcome == "failed"
+    assert said.error == ErrorInfo("provider", "the generation was cancelled", status)
+    assert said.of(Finish) == [Finish("error", status)]
 
 
 def test_failures() -> None:

@@ -139,7 +139,6 @@ def test_a_call_without_its_end_is_whole_if_the_response_is() -> None:
         ("incomplete", "content_filter", "content_filter", "incomplete:content_filter"),
         ("incomplete", "weather", "other", "incomplete:weather"),
         ("incomplete", None, "other", "incomplete"),
-        ("cancelled", None, "other", "cancelled"),
     ],
 )
 def test_how_a_response_ends(status: str, details: str | None, reason: Any, raw: str) -> None:
@@ -148,6 +147,14 @@ def test_how_a_response_ends(status: str, details: str | None, reason: Any, raw:
     said = read(NAME, sse(wire.created(), wire.text("a"), wire.end(status, **why)))
     assert said.of(Finish) == [Finish(reason, raw)]
     assert said.outcome == "complete"
+
+
+def test_a_cancelled_response() -> None:
+    wire = Wire()
+    said = read(NAME, sse(wire.created(), wire.text("a"), wire.end("cancelled")))
+    assert said.outcome == "failed"
+    assert said.error == ErrorInfo("provider", "the generation was cancelled", "cancelled")
+    assert said.of(Finish) == [Finish("error", "cancelled")]
 
 
 def test_a_failed_response() -> None:

@@ -85,13 +85,14 @@ def test_errors_are_text_or_json(data: str, message: str) -> None:
     assert got.of(Finish) == [Finish("error", "error")]
 
 
-@pytest.mark.parametrize(("reason", "word"), [("canceled", "canceled"), ("error", "failed")])
+@pytest.mark.parametrize(("reason", "word"), [("canceled", "cancelled"), ("error", "failed")])
 def test_done_with_a_reason_is_no_success(reason: str, word: str) -> None:
     got = replicate(event("output", "x"), event("done", f'{{"reason": "{reason}"}}'))
     assert got.outcome == "failed"
     assert got.error is not None
     assert got.error.type == reason
     assert word in got.error.message
+    assert got.of(Finish) == [Finish("error", reason)]
 
 
 def test_without_done_the_answer_is_interrupted() -> None:
