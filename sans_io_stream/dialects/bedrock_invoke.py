@@ -81,6 +81,11 @@ class BedrockInvoke(Anthropic):
 
     flat: bool = False
     """The counts so far are single fields of the records, not a usage object."""
+    ending: bool = False
+    """The record at hand is the last: the tail comes behind all that Bedrock adds to it."""
+
+    def end(self, events: list[Event]) -> None:
+        self.ending = True
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         if not read_failure(self, record):
@@ -88,18 +93,19 @@ class BedrockInvoke(Anthropic):
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         packed = data.get("bytes") if is_object(data) else None
-        if not isinstance(packed, str):
-            self.read_model(data, record, events)
-            return
         try:
-            inner = base64.b64decode(packed, validate=True)
-            value, self.lax = read_json(inner, self.limits.depth)
+            if isinstance(packed, str):
+                inner = base64.b64decode(packed, validate=True)
+                data, self.lax = read_json(inner, self.limits.depth)
+                record = WireRecord(inner)
         except (binascii.Error, ValueError, Unreadable) as error:
             self.unrecognized(record, f"no JSON in the chunk: {error}", events)
         except TooDeep:
             raise LimitReached("depth", self.limits.depth, "the JSON of a record") from None
         else:
-            self.read_model(value, WireRecord(inner), events)
+            self.read_model(data, record, events)
+        if self.ending:
+            super().end(events)
 
     def read_model(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         """One record of the model's own stream, with what Bedrock adds to it."""

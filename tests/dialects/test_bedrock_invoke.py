@@ -10,6 +10,7 @@ from sans_io_stream import (
     Finish,
     Limits,
     StreamDecoder,
+    StreamEnd,
     ToolCall,
     Transcript,
     Unrecognized,
@@ -178,6 +179,16 @@ def test_guardrails_are_annotations() -> None:
     assert of(events, Annotation) == [
         Annotation("extra", action), Annotation("trace", {"guardrail": {}}),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("own", [{"usage": {"inputTokens": 5, "outputTokens": 6}}, {}])
+def test_nothing_follows_the_tail_of_a_conversation(own: dict[str, Any]) -> None:
+    added: dict[str, Any] = {"amazon-bedrock-trace": {"guardrail": {}}, **LAST}
+    events = read(chunks(*NOVA, {"metadata": own, **added}), NAME, FRAMES)
+    assert of(events, Annotation) == [Annotation("trace", {"guardrail": {}})]
+    assert [type(event) for event in events[-3:]] == [Finish, Usage, StreamEnd]
+    assert [event.final for event in events if isinstance(event, Usage)] == [False, True]
+    assert outcome(events) == "complete"
 
 
 @pytest.mark.parametrize(
