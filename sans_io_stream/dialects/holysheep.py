@@ -5,8 +5,9 @@ unless another field names it; ``model``, ``usage`` and ``finish_reason`` stand 
 or beside them; a chunk may be flat (``{"id": …, "content": "…"}``); counts may be spelled as
 Google does; and a JSON text may be split over two records: an unfinished one waits for the
 next, and both are unrecognized if they do not make one value together. A body of plain text
-is the answer itself. Since only the meaning of ``id`` tells it from chat chunks, it is never
-detected. Source: HolySheep's API documentation.
+is the answer itself, unless its first line proves that it is a stream (``framing.sniff``).
+Since only the meaning of ``id`` tells it from chat chunks, it is never detected. Source:
+HolySheep's API documentation.
 """
 
 from __future__ import annotations

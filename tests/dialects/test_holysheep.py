@@ -199,6 +199,39 @@ def test_plain_text_is_the_answer() -> None:
 
 
 @pytest.mark.parametrize(
+    "words",
+    [
+        "[1] Grüße\n[2] more\n",
+        "[link](there)",
+        "{not JSON}\n",
+        "{name}: hello\n{name}: bye",
+        "data: the facts\n\nand more",
+        "data:\n- one\n- two\n",
+        "event: a party\nwhen: noon\n",
+    ],
+)
+def test_plain_text_may_begin_like_a_stream(words: str) -> None:
+    body = words.encode()
+    for cut in range(1, len(body) + 1):
+        decoder = StreamDecoder("holysheep", content_type="text/plain")
+        events = [*decoder.receive_data(body[:cut]), *decoder.receive_data(body[cut:])]
+        events = join_deltas([*events, *decoder.receive_eof()])
+        assert [e.text for e in events if isinstance(e, TextDelta)] == [words]
+        assert not any(isinstance(e, Unrecognized) for e in events)
+
+
+@pytest.mark.parametrize("framed", [sse, jsonl])
+def test_chunks_under_a_type_of_plain_text(framed: Any) -> None:
+    body = framed(chunk(1, "Hel"), chunk(2, "lo", finish="stop"))
+    for cut in range(1, len(body) + 1):
+        decoder = StreamDecoder("holysheep", content_type="text/plain")
+        events = [*decoder.receive_data(body[:cut]), *decoder.receive_data(body[cut:])]
+        events += decoder.receive_eof()
+        assert [e.text for e in events if isinstance(e, TextDelta)] == ["Hel", "lo"]
+        assert events[-1].outcome == "complete"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
     "record",
     [
         {"error": {"type": "rate_limit_error", "message": "slow down"}},

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sans_io_stream import StreamDecoder, TextDelta, Unrecognized
 from sans_io_stream.framing import FRAMINGS
 from sans_io_stream.framing.sniff import WINDOW, Sniffer
 from sans_io_stream.policy import Limits
@@ -20,8 +21,9 @@ SSE = "text/event-stream"
 LINES = "application/x-ndjson"
 JSON = "application/json"
 FRAMES = "application/vnd.amazon.eventstream"
-SILENT = (None, "", "**REDACTED**", "text/plain", "text/html", "application/octet-stream", ";", "/")
-TYPES = (*SILENT, SSE, LINES, JSON, FRAMES, "application/json-seq", "application/jsonl")
+SILENT = (None, "", "**REDACTED**", "text/html", "application/octet-stream", ";", "/")
+PLAIN = "text/plain"
+TYPES = (*SILENT, PLAIN, SSE, LINES, JSON, FRAMES, "application/json-seq", "application/jsonl")
 
 
 def settle(reads: list[bytes], content_type: str | None) -> tuple[str, int]:
@@ -69,6 +71,14 @@ RULES: dict[bytes, tuple[str, ...]] = {
     b'{"a":1},\n': ("json-array",) * 5,
     b'{"a":1}{"b":2}\n': ("json-array",) * 5,
     b'[{"a":1}\n,': ("json-array",) * 5,
+    b'{"a":"b\n': ("jsonl",) * 5,
+    b'{"a":"b\\\n{"a":1}\n': ("jsonl",) * 5,
+    b'{"a":\n': ("json-array", "json-array", "jsonl", "json-array", "json-array"),
+    b'{"a":1,\r\n\n {"a"': ("json-array", "json-array", "jsonl", "json-array", "json-array"),
+    b'{"a":1,\n"b":2}\n': ("json-array",) * 5,
+    b'{"a":1\n}\n': ("json-array",) * 5,
+    b'[\n{"a":1}': ("json-array",) * 5,
+    b'["a\n': ("json-array", "json-array", "jsonl", "json-array", "json-array"),
     b"[1,2]\n": ("json-array", "json-array", "jsonl", "json-array", "json-array"),
     b"[1,2]": ("json-array",) * 5,
     b"[1,2] 3\n": ("json-array",) * 5,
@@ -89,6 +99,82 @@ def test_rules(body: bytes, names: tuple[str, ...]) -> None:
             assert settle([body[:cut], body[cut:]], content_type)[0] == name
     for silent in SILENT:
         assert settle([body], silent)[0] == names[0]
+
+
+# first bytes under text/plain: what settles them, and with what
+PLAIN_RULES: dict[bytes, str] = {
+    b"": "text",
+    b" \n": "text",
+    b"Hello": "text",
+    b"{": "json-array",
+    b"{ \r\n": "json-array",
+    b'{\n "a":1}\n': "json-array",
+    b"[": "json-array",
+    b"[ \r\n {": "json-array",
+    b'[{\n  "a": 1': "json-array",
+    BOM + b'\n[ {"a":1}\n,': "json-array",
+    b'{"a":1}\n': "jsonl",
+    b' {"a":1} \r\n{"b"': "jsonl",
+    b'{"a":1}': "jsonl",
+    b'{"a":1': "text",
+    b"{not JSON}\n": "text",
+    b"{a} and {b}\nmore": "text",
+    b'{"a":1},\n': "text",
+    b'{"a":1}{"b":2}\n': "text",
+    b'{"a":"b\n{"a":1}\n': "text",
+    b"[1] A note\n": "text",
+    b"[x](y)": "text",
+    b"[1,2]\n": "text",
+    b"[]": "text",
+    b"data: {}\n\n": "sse",
+    b'data: {"a":1}': "sse",
+    b'data:{"a":1}\r\r': "sse",
+    b"data: [DONE]\n\n": "sse",
+    b': ping\n\ndata: {"a"': "sse",
+    b":": "sse",
+    BOM + b'event: a\r\nid: 1\r\ndata: {"a":1}\r\n': "sse",
+    b"retry: 5\n\n: ping": "sse",
+    b"data:\n\ndata: 1\n": "sse",
+    b"data": "text",
+    b"data:": "text",
+    b"data: the facts\n": "text",
+    b'data: {"a":1} is JSON\n': "text",
+    b'data: {"a":1': "text",
+    b"data:\n- a\n": "text",
+    b"event: a party\nat noon": "text",
+    b"id\n": "text",
+    b"database": "text",
+    b"Data: {}\n": "text",
+    b'\x1e{"a":1}\n': "json-seq",
+    b"\x00\x00\x00\x10": "eventstream",
+}
+
+
+@pytest.mark.parametrize(("body", "name"), PLAIN_RULES.items())
+def test_rules_of_plain_text(body: bytes, name: str) -> None:
+    assert settle(single(body), PLAIN)[0] == name
+    for cut in range(len(body) + 1):
+        assert settle([body[:cut], body[cut:]], "Text/Plain; charset=utf-8")[0] == name
+
+
+@pytest.mark.parametrize(
+    ("start", "lines", "plain", "silent"),
+    [
+        (b'{"a":"', "jsonl", "json-array", "json-array"),
+        (b'[{"a":"', "json-array", "json-array", "json-array"),
+        (b'{"a":\n', "jsonl", "text", "json-array"),
+        (b'data: {"a":"', "sse", "sse", "sse"),
+        (b"data: ", "sse", "text", "sse"),
+        (b'id: 1\ndata:{"', "sse", "sse", "sse"),
+        (b"{a", "jsonl", "text", "json-array"),
+    ],
+)
+def test_a_line_that_fills_the_window(start: bytes, lines: str, plain: str, silent: str) -> None:
+    filler = b" " if start.endswith(b"\n") else b"x"
+    body = start + filler * WINDOW
+    for content_type, name in ((LINES, lines), (PLAIN, plain), (None, silent)):
+        assert settle([body], content_type)[0] == name
+        assert settle([body[: WINDOW - 1], *single(body[WINDOW - 1 :])], content_type)[0] == name
 
 
 @pytest.mark.parametrize(
@@ -156,14 +242,24 @@ def test_settles_in_its_window(body: bytes, content_type: str | None) -> None:
     assert fed <= WINDOW + 37
 
 
-def test_time_is_linear() -> None:
+@pytest.mark.parametrize(
+    ("start", "more", "content_type"),
+    [
+        (b'{"a":"', b"x\\n", None),
+        (b'{"a":1\n', b" \r\n", LINES),
+        (b'{"a":"', b"x\\n", PLAIN),
+        (b'data: {"a":"', b"x\\n", PLAIN),
+        (b"id: 1\n", b"id\n", PLAIN),
+    ],
+)
+def test_time_is_linear(start: bytes, more: bytes, content_type: str | None) -> None:
     def seconds(size: int) -> float:
-        body = b'{"a":"' + b"x\\n" * (size // 3)
-        start = time.process_time()
-        sniffer = Sniffer()
+        body = start + more * (size // 3)
+        begun = time.process_time()
+        sniffer = Sniffer(content_type=content_type)
         for read in single(body):
             sniffer.feed(read)
-        return time.process_time() - start
+        return time.process_time() - begun
 
     once = min(seconds(WINDOW // 5) for _ in range(3))
     assert min(seconds(4 * WINDOW // 5) for _ in range(3)) < 10 * once + 0.02
@@ -190,7 +286,19 @@ def test_recorded_bodies_need_no_content_type(shared: Path) -> None:
         meta = msgspec.json.decode(path.read_bytes(), type=Meta)
         body = path.with_name("body.bin").read_bytes()
         named, _ = settle([body], meta.content_type)
-        for content_type in (None, SSE, "text/plain", JSON, FRAMES):
+        for content_type in (None, SSE, PLAIN, JSON, FRAMES):
             assert settle([body], content_type)[0] == named, path.parent.name
         if (meta.content_type or "").startswith(SSE):
             assert named == "sse"
+
+
+@pytest.mark.parametrize("content_type", [LINES, JSON, None])
+def test_a_broken_first_line_does_not_swallow_the_body(content_type: str | None) -> None:
+    broken = b'{"model":"m","message":{"content":"a\n'
+    body = broken + b'{"model":"m","created_at":"t","message":{"content":"hi"},"done":true}\n'
+    for cut in range(1, len(body) + 1):
+        decoder = StreamDecoder("ollama", content_type=content_type)
+        events = [*decoder.receive_data(body[:cut]), *decoder.receive_data(body[cut:])]
+        events += decoder.receive_eof()
+        assert len([event for event in events if isinstance(event, Unrecognized)]) == 1
+        assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "hi"
