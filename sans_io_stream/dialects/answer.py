@@ -36,6 +36,7 @@ from ..json_scan import JSONScan
 from ..policy import Limits
 from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
+from .shapes import short
 from .surrogates import Channel, mend
 from .tolerant import REFUSED, scrub
 
@@ -44,6 +45,10 @@ __all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of", "is_json"]
 REMEMBERED_EXTRAS = 64
 MOST_MARKED = 640
 """Characters of a cursor and a response id that a resume token may hold."""
+
+
+LONGEST_REASON = 256
+"""Characters of a finish reason that are kept."""
 
 
 class LimitReached(Exception):
@@ -240,7 +245,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if self.lax:
             value = scrub(value)
         mark = hash_of(value)
-        name = f"{choice}:{field}"
+        name = f"{choice}:{short(field)}"
         if self.extras is None:
             self.extras = {}
         if self.extras.get(name) == mark:
@@ -284,6 +289,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
                 raise LimitReached(
                     "arguments_bytes", limit, f"the arguments of tool call {call.index}"
                 )
+        if always and byte_size(call.id) + byte_size(call.name) > self.limits.arguments_bytes:
+            # What is told always is its beginning, or an id or a name that came late.
+            limit, what = self.limits.arguments_bytes, f"the id and name of tool call {call.index}"
+            raise LimitReached("arguments_bytes", limit, what)
         if fragment or always:
             events.append(ToolCallDelta(call.index, call.id, call.name, fragment, call.choice))
 
@@ -307,7 +316,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     def finish(self, raw: Any, choice: int = 0) -> None:
         """A finish reason: kept until the end, since providers repeat and revise it."""
         if raw is not None and raw != "":
-            self.choice(choice)[1].raw_reason = raw if isinstance(raw, str) else str(raw)
+            told = raw if isinstance(raw, str) else str(raw)
+            self.choice(choice)[1].raw_reason = told[:LONGEST_REASON]
 
     def fail(self, error: ErrorInfo) -> None:
         """The provider told an error: it outweighs everything else. The first one counts."""
@@ -411,6 +421,11 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 def size_of(mark: Cursor | None) -> int:
     """The characters that a cursor or an id takes in a token."""
     return len(mark) if isinstance(mark, str) else 20
+
+
+def byte_size(text: str | None) -> int:
+    """The bytes of ``text`` in UTF-8, lone surrogates included."""
+    return len(text.encode("utf-8", "surrogatepass")) if text else 0
 
 
 def is_json(text: str | bytes) -> bool:

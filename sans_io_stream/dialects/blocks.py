@@ -67,7 +67,17 @@ class BlockDialect(Dialect):
             limit = self.limits.tool_calls
             raise LimitReached("tool_calls", limit, "the number of open blocks")
         block.start = self.encodable(block.start)
+        whole = block.start.get("input")
+        if whole:
+            block.size = len(msgspec.json.encode(whole))
+            self.bound(block, index)
         self.blocks[index] = block
+
+    def bound(self, block: Block, index: int | None) -> None:
+        """Refuse an input that is too long, however it came."""
+        limit = self.limits.arguments_bytes
+        if block.size > limit:
+            raise LimitReached("arguments_bytes", limit, f"the input of block {index}")
 
     def encodable(self, data: Any) -> Any:
         """``data`` of the record at hand, such that it can be kept."""
@@ -80,9 +90,7 @@ class BlockDialect(Dialect):
             fragment = self.whole(fragment, block.kind, 0, index or 0)
             block.pieces.append(fragment)
             block.size += len(fragment.encode())
-            limit = self.limits.arguments_bytes
-            if block.size > limit:
-                raise LimitReached("arguments_bytes", limit, f"the input of block {index}")
+            self.bound(block, index)
             if fragment:
                 self.tell_piece(block.kind, block.start, fragment, events)
             return True

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..json_scan import JSONScan
-from .shapes import is_object, members
+from .shapes import is_object, members, short
 from .tolerant import scrub
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def chat_calls(dialect: Dialect, entries: list[Any], choice: int, events: list[E
         function = members(entry.get("function")) or members(entry.get("custom"))
         index = entry.get("index")
         key = index if isinstance(index, int | str) and not isinstance(index, bool) else None
+        if isinstance(key, str):
+            key = short(key)
         id_ = word(entry.get("id"))
         if id_ == "null":
             # What Mistral sends where a fragment has no id.

@@ -133,6 +133,9 @@ def test_the_input_of_the_servers_tools_is_bounded() -> None:
     decoder = StreamDecoder("anthropic", limits=Limits(arguments_bytes=8))
     events = decoder.receive_data(sse(use, arguments(0, "12345"), arguments(0, "67890")))
     assert outcome(events) == "failed"
+    whole = begin(0, "server_tool_use", id="s", name="n", input={"q": "12345"})
+    decoder = StreamDecoder("anthropic", limits=Limits(arguments_bytes=8))
+    assert outcome(decoder.receive_data(sse(whole))) == "failed"
 
 
 WHOLE: list[tuple[list[Record], list[tuple[str, Record]]]] = [

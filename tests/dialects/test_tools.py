@@ -9,7 +9,15 @@ from typing import Any
 
 import pytest
 
-from sans_io_stream import Finish, Limits, StreamDecoder, StreamEnd, ToolCall, ToolCallDelta
+from sans_io_stream import (
+    Annotation,
+    Finish,
+    Limits,
+    StreamDecoder,
+    StreamEnd,
+    ToolCall,
+    ToolCallDelta,
+)
 from tests.dialects.chat_wire import CALLED, DONE, call, chat, chunk
 from tests.dialects.reading import Read, sse
 
@@ -216,6 +224,31 @@ def test_the_limits_of_calls_and_arguments() -> None:
         assert end.error is not None
         assert end.error.kind == "limit"
         assert name in end.error.message
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        [call("", 0, "a" * 12, "f")],
+        [call("", 0, "a", "\u00fc" * 6)],
+        [call("", 0, "a"), call("", 0, None, "f" * 12)],
+    ],
+)
+def test_the_id_and_name_of_a_call_are_bounded(records: list[Any]) -> None:
+    got = chat(*records, limits=Limits(arguments_bytes=12))
+    assert got.error is not None
+    assert "arguments_bytes" in got.error.message
+    assert chat(*records, limits=Limits(arguments_bytes=13)).outcome == "interrupted"
+
+
+def test_long_names_and_reasons_are_not_kept() -> None:
+    long = "x" * 100_000
+    records = [chunk({"content": "a"}, **{long: 1}), call("{}", long, "a", "f"), chunk(reason=long)]
+    decoder = StreamDecoder("openai-chat")
+    events = decoder.receive_data(sse(*records))
+    assert len(decoder.snapshot()) < 10_000
+    assert [e.data for e in events if isinstance(e, Annotation)] == [{long: 1}]
+    assert [f.raw_reason for f in chat(*records, DONE).of(Finish)] == ["x" * 256]
 
 
 def test_repeated_names_cost_time_that_is_linear_in_the_fragments() -> None:
