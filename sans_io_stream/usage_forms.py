@@ -92,6 +92,9 @@ def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
         and prompt + completion + reasoning == total
     ):
         completion += reasoning
+    if completion is not None and reasoning and total is None and reasoning > completion:
+        # No part is more than its whole.
+        completion += reasoning
     heard = count(into, "audio_tokens")
     beside = None if prompt is None or heard is None else both(prompt + heard, completion)
     if beside is not None and beside == total:
@@ -147,12 +150,12 @@ def ollama_usage(line: dict[str, Any]) -> Usage | None:
     )
 
 
-def cohere_usage(usage: dict[str, Any]) -> Usage:
+def cohere_usage(usage: dict[str, Any]) -> Usage | None:
     """The usage of Cohere, v2 and v1: ``tokens`` counts inclusively, ``billed_units`` counts
-    something else (what is charged for) and stays in ``raw``."""
+    something else (what is charged for) and stays in ``raw``. None where it stands alone."""
     tokens = usage.get("tokens")
     prompt, completion = count(tokens, "input_tokens"), count(tokens, "output_tokens")
-    return Usage(
+    told = Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
         total_tokens=both(prompt, completion),
@@ -160,6 +163,7 @@ def cohere_usage(usage: dict[str, Any]) -> Usage:
         reasoning_tokens=count(tokens, "reasoning_tokens"),
         source=msgspec.Raw(msgspec.json.encode(usage)),
     )
+    return told if has_counts(told) else None
 
 
 def watsonx_usage(result: dict[str, Any], old: Usage | None) -> Usage | None:

@@ -123,8 +123,9 @@ class Cohere(Dialect):
         self.start(data.get("id"), None, events)
         reason = word(delta.get("finish_reason"))
         usage = members(delta.get("usage"))
-        if usage:
-            self.count_tokens(cohere_usage(usage), events)
+        counts = cohere_usage(usage)
+        if counts is not None:
+            self.count_tokens(counts, events)
         finish_error(self, reason, delta)
         logprobs = delta.get("logprobs") or data.get("logprobs")
         if logprobs:

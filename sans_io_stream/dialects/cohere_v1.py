@@ -144,8 +144,9 @@ class CohereV1(Dialect):
         self.start(response.get("generation_id"), None, events)
         reason = word(data.get("finish_reason")) or word(response.get("finish_reason"))
         usage = members(response.get("meta"))
-        if usage:
-            self.count_tokens(cohere_usage(usage), events)
+        counts = cohere_usage(usage)
+        if counts is not None:
+            self.count_tokens(counts, events)
         finish_error(self, reason, data)
         # An empty answer is an answer: it has a finish of its own.
         self.choice(0)[1].visible = True

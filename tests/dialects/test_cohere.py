@@ -270,3 +270,9 @@ def test_wrong_types_raise_nothing(wrong: Any) -> None:
         names=False,
     )
     cohere({"type": "message-end", "delta": {"usage": {"tokens": wrong, "cached_tokens": wrong}}})
+
+
+def test_what_is_charged_is_no_count() -> None:
+    ending = {"finish_reason": "COMPLETE", "usage": {"billed_units": USAGE["billed_units"]}}
+    got = cohere(START, piece(text="x"), {"type": "message-end", "delta": ending})
+    assert (got.outcome, got.of(Usage)) == ("complete", [])

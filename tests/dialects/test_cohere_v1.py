@@ -173,3 +173,9 @@ def test_wrong_types_raise_nothing(wrong: Any) -> None:
         event("stream-end", finish_reason=wrong, response=wrong, error=wrong),
         event("stream-end", response={"meta": wrong, "finish_reason": wrong}),
     )
+
+
+def test_what_is_charged_is_no_count() -> None:
+    response = {"meta": {"billed_units": META["billed_units"]}}
+    got = v1(START, text("x"), event("stream-end", finish_reason="COMPLETE", response=response))
+    assert (got.outcome, got.of(Usage)) == ("complete", [])

@@ -151,3 +151,19 @@ def test_wrong_types_raise_nothing(wrong: Any) -> None:
         CALLED,
         DONE,
     )
+
+
+@pytest.mark.parametrize(
+    ("told", "completion", "total"),
+    [
+        ({"completion_tokens": 5, "reasoning_tokens": 7}, 12, 15),
+        ({"completion_tokens": 7, "reasoning_tokens": 5}, 7, 10),
+        ({"completion_tokens": 7, "reasoning_tokens": 7}, 7, 10),
+    ],
+)
+def test_reasoning_is_part_of_the_completion(
+    told: dict[str, int], completion: int, total: int
+) -> None:
+    got = chat(text("a"), STOP, counts(prompt_tokens=3, **told), DONE)
+    usage = got.of(Usage)[-1]
+    assert (usage.completion_tokens, usage.total_tokens) == (completion, total)
