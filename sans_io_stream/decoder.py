@@ -110,6 +110,8 @@ class StreamDecoder:
         ``receive_eof``.
         """
         if type(data) is not bytes:
+            if not isinstance(data, BytesLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"receive_data() takes bytes, not {type(data).__name__}")
             data = bytes(data)
         events: list[Event] = []
         framing = self._fast
@@ -303,11 +305,11 @@ class StreamDecoder:
         elif type(item) is Comment:
             events.append(Heartbeat(item.text))
         elif type(item) is Blank:
-            if not dialect.strict:
+            if not dialect.strict and not item.told:
                 events.append(Heartbeat(item.type))
             dialect.blank(item.id, events)
         elif type(item) is Stray:
-            if not dialect.strict:
+            if not dialect.by_the_letter():
                 self._read_stray(dialect, item, events)
         elif type(item) is Broken:
             self._end("failed", item.error, events)
@@ -375,7 +377,7 @@ class StreamDecoder:
         """The last record: it counts if it lacks nothing but its terminator."""
         if dialect.accepts(item, truncated):
             self._read_record(dialect, item.record, events)
-        elif not truncated and not dialect.strict:
+        elif not truncated and not dialect.by_the_letter():
             dialect.unrecognized(item.record, "cut off by the end of the body", events)
 
     def _end(self, outcome: Outcome, error: ErrorInfo | None, events: list[Event]) -> None:

@@ -172,7 +172,10 @@ class Usage(
         """The provider's own usage object, verbatim, as plain data; None if there was none."""
         value: Any = msgspec.json.decode(self.source)
         for key in self.path.split(".") if self.path else ():
-            value = value[key]
+            try:
+                value = value[key]
+            except (LookupError, TypeError):
+                return None
         return value
 
 

@@ -9,6 +9,7 @@ objects, not generators, so that what was delivered can be asked for at any time
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from contextlib import suppress
 from typing import Self, Unpack
 
 from .decoder import DecoderOptions, StreamDecoder
@@ -28,6 +29,8 @@ class _Delivery:
         self._decoder = StreamDecoder(dialect, **options)
         self._events: Iterator[Event] = iter(())
         self._over = False
+        self._broken_off = False
+        """An interrupt or a cancellation ended the chunks: what follows is no orderly end."""
         self.transcript = Transcript(options.get("limits"))
         """The events yielded so far, folded."""
 
@@ -62,7 +65,9 @@ class EventIterator(_Delivery, Iterator[Event]):
             for event in self._events:
                 event = self._deliver(event)
                 if self._over:
-                    self.close()
+                    # The end is delivered, whatever closing the chunks comes to.
+                    with suppress(Exception):
+                        self.close()
                 return event
             if self._over:
                 raise StopIteration
@@ -72,9 +77,12 @@ class EventIterator(_Delivery, Iterator[Event]):
         try:
             data = next(self._chunks)
         except StopIteration:
-            return self._decoder.receive_eof()
+            return self._decoder.receive_eof(truncated=self._broken_off)
         except Exception as error:  # noqa: BLE001 - whatever a transport raises is told
             return self._decoder.receive_eof(error=error)
+        except BaseException:
+            self._broken_off = True
+            raise
         return self._decoder.receive_data(data)
 
     def close(self) -> None:
@@ -106,7 +114,9 @@ class AsyncEventIterator(_Delivery, AsyncIterator[Event]):
             for event in self._events:
                 event = self._deliver(event)
                 if self._over:
-                    await self.aclose()
+                    # The end is delivered, whatever closing the chunks comes to.
+                    with suppress(Exception):
+                        await self.aclose()
                 return event
             if self._over:
                 raise StopAsyncIteration
@@ -116,9 +126,12 @@ class AsyncEventIterator(_Delivery, AsyncIterator[Event]):
         try:
             data = await anext(self._chunks)
         except StopAsyncIteration:
-            return self._decoder.receive_eof()
+            return self._decoder.receive_eof(truncated=self._broken_off)
         except Exception as error:  # noqa: BLE001 - whatever a transport raises is told
             return self._decoder.receive_eof(error=error)
+        except BaseException:
+            self._broken_off = True
+            raise
         return self._decoder.receive_data(data)
 
     async def aclose(self) -> None:
@@ -142,8 +155,10 @@ def decode(
     """The events of a response body that comes as ``chunks``; options are ``StreamDecoder``'s.
 
     Raises ``UnknownDialectError`` at once for a dialect that does not exist; nothing that the
-    bytes hold raises.
+    bytes hold raises. Raises ``TypeError`` for bytes in place of an iterable of them.
     """
+    if isinstance(chunks, str | BytesLike):
+        raise TypeError("decode() takes an iterable of chunks: for one body, decode([data])")
     return EventIterator(chunks, dialect, options)
 
 

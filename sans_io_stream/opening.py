@@ -19,7 +19,7 @@ from .dialects.registry import DIALECTS
 from .document import read_error_document
 from .events import Event, Heartbeat
 from .framing import FRAMINGS, AnyFraming
-from .framing.items import Broken, Comment, Item, Stray, Unfinished, WireRecord
+from .framing.items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
 from .framing.sniff import Sniffer
 from .framing.sse import SSE
 from .framing.text import Text
@@ -50,6 +50,8 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
     document: bytearray | None = None
     """The body so far, if its status says that it is an error."""
     held: list[Item] | None = None
+    guessed: bool = False
+    """The dialect is what stays where nothing gave one away."""
     records: int = 0
     size: int = 0
 
@@ -71,7 +73,7 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
         """All items, to the last, of a body that ended before both were known; now they are."""
         items: list[Item] | None = None
         if self.framing is None:
-            seen = self.sniffer.head()
+            seen = self.sniffer.head().removeprefix(b"\xef\xbb\xbf").strip()
             name = self.sniffer.end()
             # An empty body says nothing; that it is text would be a claim.
             items = self._sniffed(name if seen or self.dialect else "sse", events)
@@ -102,6 +104,7 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
         if isinstance(dialect, Records):
             dialect.terminated_by = self.terminator
             dialect.ended = self.status == NO_CONTENT
+            dialect.guessed = self.guessed
         return self.framing, dialect
 
     def _sniffed(self, name: str, events: list[Event]) -> list[Item] | None:
@@ -134,6 +137,13 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
                 held.append(item)
             elif type(item) is Comment:
                 events.append(Heartbeat(item.text))
+            elif type(item) is Blank:
+                events.append(Heartbeat(item.type))
+                if item.id is not None:
+                    # Of the ids only the last one counts.
+                    if held and type(held[-1]) is Blank:
+                        held.pop()
+                    held.append(Blank("", item.id, told=True))
             elif type(item) is WireRecord and is_heartbeat(item):
                 events.append(Heartbeat(item.data.decode("utf-8", "replace").strip()))
             else:
@@ -154,13 +164,18 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
         self.records += 1
         self.size += len(record.data)
         full = self.records >= HELD_RECORDS or self.size >= HELD_BYTES
-        return detect(record, self.limits.depth) or ("records" if full else None)
+        found = detect(record, self.limits.depth)
+        self.guessed = found is None and full
+        return "records" if self.guessed else found
 
     def _last_guess(self) -> str:
         """The dialect of a body that ended undecided: errors are told alike everywhere."""
         records = [record for item in self.held or () if (record := record_of(item)) is not None]
+        self.guessed = True
         told = any(
-            record.type == "error" or tells_error(record.data, self.limits.depth)
+            record.data.startswith(b"error:")
+            or record.type == "error"
+            or tells_error(record.data, self.limits.depth)
             for record in records
         )
         return "openai-chat" if told else "records"

@@ -63,7 +63,11 @@ def load(blob: bytes) -> DecoderState:
             raise SnapshotError(
                 f"snapshot has version {version}, this library reads {VERSION}: decode anew"
             )
-        return _decoder().decode(blob)
+        state = _decoder().decode(blob)
+        known = state.framing is not None and state.dialect is not None
+        if known == (state.opening is not None):
+            raise SnapshotError("snapshot is damaged: it fits no state of a decoder")
+        return state
     except (msgspec.MsgspecError, AttributeError, ValueError, RecursionError) as error:
         if isinstance(error, SnapshotError):
             raise

@@ -24,7 +24,8 @@ THIRD_PARTY = {"h11", "msgspec"}
 # socket and random. `datetime` is, without its clocks: see CLOCKS.
 STDLIB = {
     "__future__", "_typeshed", "abc", "array", "base64", "binascii", "bisect", "calendar",
-    "codecs", "collections", "collections.abc", "copy", "dataclasses", "datetime", "decimal",
+    "codecs", "collections", "collections.abc", "contextlib", "copy", "dataclasses", "datetime",
+    "decimal",
     "enum", "fractions", "functools", "hashlib", "heapq", "hmac", "html", "ipaddress",
     "itertools", "json", "keyword", "math", "numbers", "operator", "re", "string", "struct",
     "textwrap", "types", "typing", "unicodedata", "urllib.parse", "warnings", "weakref",

@@ -206,10 +206,14 @@ class Dialect(Answer):
         if id is not None and self.cursor_kind == "sse_id":
             self.mark(id, events)
 
+    def by_the_letter(self) -> bool:
+        """Whether what the framing's grammar ignores is to be ignored."""
+        return self.strict
+
     def accepts(self, item: Unfinished, truncated: bool) -> bool:
         """Whether a record that lacks its terminator counts: real streams end so."""
         data = item.record.data
-        if self.strict and not item.closed:
+        if self.by_the_letter() and not item.closed:
             return False
         if truncated and not item.closed:
             return False
@@ -221,8 +225,11 @@ class Dialect(Answer):
             told, _ = read_json(value, self.limits.depth)
         except (Unreadable, TooDeep):
             told = value.decode("utf-8", "replace")
-        if not self.read_error(told):
-            self.read_error({"error": told})
+        try:
+            if not self.read_error(told):
+                self.read_error({"error": told})
+        except RecursionError:
+            self.fail(ErrorInfo("provider"))
 
     def unrecognized(self, record: WireRecord, why: str, events: list[Event]) -> None:
         """A record without a normalized meaning."""

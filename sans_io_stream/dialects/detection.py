@@ -143,14 +143,21 @@ ROWS: tuple[Row, ...] = (
 )
 
 
+NAMES = ("type", "event_type", "object", "event")
+"""The fields whose text names what an object is."""
+
+
 def detect(record: WireRecord, depth: int) -> str | None:
     """The dialect that ``record`` gives away, or None."""
     try:
         data, _ = read_json(record.data, depth)
     except (Unreadable, TooDeep):
         data = None
-    told = members(data)
-    return next((name for name, knows in ROWS if knows(record.type, told)), None)
+    known = members(data)
+    odd = {name: "" for name in NAMES if not isinstance(known.get(name, ""), str)}
+    if odd:
+        known = {**known, **odd}
+    return next((name for name, knows in ROWS if knows(record.type, known)), None)
 
 
 def is_heartbeat(record: WireRecord) -> bool:
@@ -166,5 +173,5 @@ def tells_error(data: bytes, depth: int) -> bool:
     """Whether a record tells an error, in whichever dialect."""
     try:
         return error_in(read_json(data, depth)[0]) is not None
-    except (Unreadable, TooDeep):
+    except (Unreadable, TooDeep, RecursionError):
         return False

@@ -67,6 +67,11 @@ MESSAGE_KEYS = (
 )  # fmt: skip
 STATUS_KEYS = ("status", "status_code", "http_status", "http_status_code", "raw_status_code")
 SHOWN_TEXT = 2000
+DOCUMENT = frozenset(
+    {"code", "detail", "error_code", "message", "request_id", "status", "status_code"}
+)
+"""An object of these fields alone, with a detail in words, or with a message and more, is an
+error document, whatever its HTTP status says."""
 
 
 def error_in(data: Any) -> ErrorInfo | None:
@@ -83,6 +88,9 @@ def error_in(data: Any) -> ErrorInfo | None:
     inner = get("error")
     marked = get("type") == "error" or get("object") == "error" or get("event_type") == "error"
     if not inner and not marked:
+        if len(data) <= len(DOCUMENT) and DOCUMENT.issuperset(data):
+            beside = text_or_none(get("message")) and len(data) > 1
+            return error_info(data) if text_or_none(get("detail")) or beside else None
         return first_of(get("errors"), data) if "errors" in data else None
     request_id = text_or_none(get("request_id"))
     if is_object(inner):
@@ -145,9 +153,13 @@ def error_info(
 def error_document(body: bytes, status: int) -> ErrorInfo:
     """The error of a whole HTTP error document, whatever its form."""
     try:
-        data: Any = msgspec.json.decode(body)
+        return told_by(msgspec.json.decode(body), body, status)
     except REFUSED:
-        data = None
+        return told_by(None, body, status)
+
+
+def told_by(data: Any, body: bytes, status: int) -> ErrorInfo:
+    """The error that ``data``, read from ``body``, tells."""
     if is_array(data) and len(data) == 1:
         data = data[0]
     if not is_object(data):

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import msgspec
+
 from ..events import (
     Connected,
     Disconnected,
@@ -20,6 +22,7 @@ from ..events import (
     ResumePoint,
     StreamEnd,
     StreamStart,
+    Usage,
     decode_event,
 )
 from .base import COLON, Dialect, LimitReached
@@ -71,6 +74,9 @@ class Native(Dialect):
         elif isinstance(event, ELSEWHERE):
             events.append(Heartbeat(type(event).__name__))
         elif not isinstance(event, STRUCTURAL):
+            if isinstance(event, Usage):
+                # Encoded, the object stands alone; a path of the sender's leads anywhere.
+                event = msgspec.structs.replace(event, path="")
             if isinstance(event, StreamStart):
                 self.started = True
                 self.response_id = event.response_id or self.response_id

@@ -23,7 +23,12 @@ class Records(Dialect):
     strict: ClassVar[bool] = True
 
     terminated_by: str | None = None
+    guessed: bool = False
+    """Nobody asked for plain records: nothing of what the grammar ignores may be lost."""
     last_event_id: str = ""
+
+    def by_the_letter(self) -> bool:
+        return not self.guessed
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         if record.id is not None:

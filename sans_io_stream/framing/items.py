@@ -80,6 +80,8 @@ class Blank(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
 
     type: str = ""
     id: str | None = None
+    told: bool = False
+    """It has been told already that the server is alive."""
 
 
 class Stray(msgspec.Struct, frozen=True, gc=False, tag_field="item", tag=True):
