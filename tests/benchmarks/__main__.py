@@ -32,6 +32,16 @@ GATES: dict[str, tuple[float, float]] = {
 CONTENT_TYPES = {"sse": "text/event-stream", "jsonl": "application/x-ndjson"}
 
 
+BROKEN = "BROKEN"
+
+
+def verdict(share: float, slack: float) -> str:
+    """What to say of a figure that is ``share`` of what it may be at most."""
+    if share <= 1:
+        return "holds"
+    return "over, within the slack" if share <= slack else BROKEN
+
+
 def slices(data: bytes, size: int) -> list[bytes]:
     return [data[i : i + size] for i in range(0, len(data), size)]
 
@@ -107,9 +117,9 @@ def main() -> int:
         gate = GATES.get(body.name)
         word = ""
         if gate is not None:
-            held = one <= gate[0] * options.slack and batch <= gate[1] * options.slack
-            word = f"  gate {gate[0]} / {gate[1]} {'holds' if held else 'BROKEN'}"
-            if not held:
+            said = verdict(max(one / gate[0], batch / gate[1]), options.slack)
+            word = f"  gate {gate[0]} / {gate[1]} {said}"
+            if said == BROKEN:
                 broken.append(body.name)
         if not options.json:
             print(
@@ -120,11 +130,11 @@ def main() -> int:
     for single in singles.ALL if not options.only else ():
         name, value, limit, unit = single(options.quick)
         table[name] = {"value": value, "limit": limit}
-        if value > limit * options.slack:
+        said = verdict(value / limit, options.slack)
+        if said == BROKEN:
             broken.append(name)
         if not options.json:
-            word = "holds" if name not in broken else "BROKEN"
-            print(f"{name:52}{value:10.2f} {unit:6} at most {limit:g}: {word}", flush=True)
+            print(f"{name:52}{value:10.2f} {unit:6} at most {limit:g}: {said}", flush=True)
     if options.json:
         print(json.dumps({"results": table, "broken": broken}, indent=1))
     return 1 if broken else 0
