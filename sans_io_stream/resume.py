@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from functools import cache
 from typing import Literal
 
 import msgspec
@@ -54,7 +55,10 @@ class ResumeToken(msgspec.Struct, frozen=True, gc=False):
         return self.origin.base if self.origin.held else self.seen
 
 
-_DECODER = msgspec.json.Decoder(ResumeToken)
+@cache
+def _decoder() -> msgspec.json.Decoder[ResumeToken]:
+    """Made when it is first needed: few programs read tokens."""
+    return msgspec.json.Decoder(ResumeToken)
 
 
 def encode_token(origin: ResumeOrigin, cursor: Cursor, position: int, ended: bool) -> str:
@@ -69,7 +73,7 @@ def decode_token(text: str, dialect: str | None = None) -> ResumeToken:
     if len(text) > TOKEN_MAX_BYTES:
         raise ResumeTokenError(f"resume token of {len(text)} characters is too long to be one")
     try:
-        token = _DECODER.decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", True))
+        token = _decoder().decode(base64.b64decode(text + "=" * (-len(text) % 4), b"-_", True))
     except (binascii.Error, ValueError) as error:
         raise ResumeTokenError(f"resume token is damaged: {error}") from None
     if token.version != TOKEN_VERSION:

@@ -8,6 +8,7 @@ among them, since audio has a count of its own.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cache
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 
 import msgspec
@@ -113,12 +114,17 @@ class _Uncounted(_Strict, Generic[P]):
 
 
 read_text = msgspec.json.Decoder(_Response[_Text]).decode
-READ: dict[int, Any] = {
-    TEXT: read_text,
-    THOUGHT: msgspec.json.Decoder(_Response[_Thought]).decode,
-    TEXT + UNCOUNTED: msgspec.json.Decoder(_Uncounted[_Text]).decode,
-    THOUGHT + UNCOUNTED: msgspec.json.Decoder(_Uncounted[_Thought]).decode,
+KINDS: dict[int, Any] = {
+    THOUGHT: _Response[_Thought],
+    TEXT + UNCOUNTED: _Uncounted[_Text],
+    THOUGHT + UNCOUNTED: _Uncounted[_Thought],
 }
+
+
+@cache
+def reader(hot: int) -> Any:
+    """The typed reader of records of that kind, made when the first one comes."""
+    return read_text if hot == TEXT else msgspec.json.Decoder(KINDS[hot]).decode
 
 
 def recount(counts: Any, old: Usage, record: bytes, generation: int) -> Usage | None:
@@ -168,7 +174,7 @@ def run_plain(dialect: Gemini, rest: Iterable[bytes], events: list[Event]) -> by
     record is done for all of them at the end, where only the last one counts.
     """
     hot, generation = dialect.hot, dialect.generation
-    read = READ[hot]
+    read = reader(hot)
     thinking, counting = hot & THOUGHT, not hot & UNCOUNTED
     delta: Any = ReasoningDelta if thinking else TextDelta
     append = events.append
