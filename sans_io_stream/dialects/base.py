@@ -189,8 +189,9 @@ class Dialect(Answer):
                     readable = WireRecord(clean, record.type, record.id, record.headers)
                 self.read(value, readable, events)
             except Unreadable as error:
-                self.unrecognized(record, str(error), events)
                 value = data.decode("utf-8", "replace")
+                if record.type != "error" or self.error is not None:
+                    self.unrecognized(record, str(error), events)
             except RecursionError:
                 # Limits.depth is the user's to raise; the interpreter's stack is not ours.
                 value = "nested too deeply for this interpreter's stack"
