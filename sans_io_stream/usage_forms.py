@@ -34,7 +34,6 @@ __all__ = [
     "llamacpp_usage",
     "ollama_usage",
     "responses_usage",
-    "source_of",
     "tgi_usage",
     "watsonx_usage",
 ]
@@ -54,17 +53,6 @@ def count(holder: Any, *keys: str) -> int | None:
             if type(value) is int and 0 <= value < MOST:
                 return value
     return None
-
-
-def source_of(record: bytes, path: str, usage: Any) -> tuple[msgspec.Raw, str]:
-    """What ``Usage.raw`` is read from: the record itself if msgspec reads it, else a copy."""
-    try:
-        value: Any = msgspec.json.decode(record)
-        for key in path.split(".") if path else ():
-            value = value[key]
-    except (msgspec.DecodeError, ValueError, LookupError, TypeError, RecursionError):
-        return msgspec.Raw(msgspec.json.encode(usage)), ""
-    return msgspec.Raw(record), path
 
 
 def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
