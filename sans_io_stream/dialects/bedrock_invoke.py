@@ -31,8 +31,8 @@ from .bedrock import (
     read_converse,
     read_failure,
 )
-from .blocks import block_index, input_text, word
-from .shapes import elements, is_array, is_object
+from .blocks import block_index, input_text
+from .shapes import elements, is_array, is_object, word
 from .tolerant import TooDeep, Unreadable, read_json
 from .tools import chat_calls
 

@@ -17,6 +17,7 @@ import msgspec
 
 from .answer import is_json
 from .base import Call, Dialect, LimitReached
+from .shapes import word
 from .tolerant import TooDeep, Unreadable, read_json, scrub
 
 if TYPE_CHECKING:
@@ -180,11 +181,6 @@ def block_index(value: Any) -> int | None:
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     return value if type(value) is int else None
-
-
-def word(value: Any) -> str | None:
-    """``value`` if it is a non-empty string."""
-    return value if isinstance(value, str) and value else None
 
 
 def input_text(value: Any) -> str:

@@ -14,8 +14,8 @@ from ..events import FinishReason
 from ..usage_forms import cohere_usage
 from .base import Call, Dialect
 from .failure import error_info
-from .shapes import is_array, is_object, members
-from .tools import argument_text, word
+from .shapes import is_array, is_object, members, word
+from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..events import Event

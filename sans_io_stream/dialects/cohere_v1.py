@@ -16,8 +16,8 @@ from ..usage_forms import cohere_usage
 from .base import Call, Dialect
 from .cohere import finish_error
 from .failure import error_info
-from .shapes import elements, is_array, is_object, members
-from .tools import argument_text, word
+from .shapes import elements, is_array, is_object, members, word
+from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..events import Event

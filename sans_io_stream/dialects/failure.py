@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ErrorInfo, ErrorKind
-from .shapes import elements, is_array, is_object, members
+from .shapes import elements, is_array, is_object, members, word
 from .tolerant import REFUSED, scrub
 
 __all__ = ["error_document", "error_in", "error_info"]
@@ -89,15 +89,15 @@ def error_in(data: Any) -> ErrorInfo | None:
     marked = get("type") == "error" or get("object") == "error" or get("event_type") == "error"
     if not inner and not marked:
         if len(data) <= len(DOCUMENT) and DOCUMENT.issuperset(data):
-            beside = text_or_none(get("message")) and len(data) > 1
-            return error_info(data) if text_or_none(get("detail")) or beside else None
+            beside = word(get("message")) and len(data) > 1
+            return error_info(data) if word(get("detail")) or beside else None
         return first_of(get("errors"), data) if "errors" in data else None
-    request_id = text_or_none(get("request_id"))
+    request_id = word(get("request_id"))
     if is_object(inner):
         return error_info(inner, request_id=request_id)
     if isinstance(inner, str) and inner:
         # Beside a message of its own, the string is the word for the error.
-        told = any(text_or_none(get(key)) for key in MESSAGE_KEYS)
+        told = any(word(get(key)) for key in MESSAGE_KEYS)
         fields = {**data, "type": get("error_type") or (inner if told else None)}
         return error_info(fields if told else {**fields, "message": inner})
     if marked:
@@ -117,7 +117,7 @@ def first_of(errors: Any, data: dict[str, Any]) -> ErrorInfo | None:
     if not is_object(first) or not any(first.get(key) for key in (*MESSAGE_KEYS, "code")):
         return None
     beside = {key: value for key in STATUS_KEYS if (value := data.get(key)) is not None}
-    return error_info({**beside, **first}, request_id=text_or_none(data.get("trace")))
+    return error_info({**beside, **first}, request_id=word(data.get("trace")))
 
 
 def error_info(
@@ -127,10 +127,10 @@ def error_info(
     code = fields.get("code")
     if not isinstance(code, str | int) or isinstance(code, bool):
         code = None
-    type_ = text_or_none(fields.get("type"))
+    type_ = word(fields.get("type"))
     own_status = fields.get("status")
     if type_ is None:
-        type_ = text_or_none(own_status)
+        type_ = word(own_status)
     for named in (*map(fields.get, STATUS_KEYS), code):
         if isinstance(named, str) and len(named) == 3 and named.isdecimal():
             named = int(named)
@@ -146,7 +146,7 @@ def error_info(
         status,
         retryable=kind in RETRYABLE_KINDS or status in RETRYABLE_STATUS,
         retry_after=retry_delay(fields),
-        request_id=text_or_none(fields.get("request_id")) or request_id,
+        request_id=word(fields.get("request_id")) or request_id,
     )
 
 
@@ -167,7 +167,7 @@ def told_by(data: Any, body: bytes, status: int) -> ErrorInfo:
         return error_info({"message": text}, status=status)
     told = error_in(data)
     if told is None:
-        return error_info(data, status=status, request_id=text_or_none(data.get("request_id")))
+        return error_info(data, status=status, request_id=word(data.get("request_id")))
     kind = kind_of(told.code, told.type, status if told.status is None else told.status)
     retryable = kind in RETRYABLE_KINDS or status in RETRYABLE_STATUS
     return msgspec.structs.replace(told, kind=kind, status=status, retryable=retryable)
@@ -175,8 +175,8 @@ def told_by(data: Any, body: bytes, status: int) -> ErrorInfo:
 
 def kind_of(code: str | int | None, type_: str | None, status: int | None) -> ErrorKind:
     """The kind of an error from its code, its type and its status, in this order."""
-    for word in (code, type_):
-        kind = KINDS.get(plain_word(word)) if isinstance(word, str) else None
+    for told in (code, type_):
+        kind = KINDS.get(plain_word(told)) if isinstance(told, str) else None
         # An invalid request is what many providers call what they have no better word for.
         if kind is not None and not (kind == "invalid_request" and status in BY_STATUS):
             return kind
@@ -217,8 +217,3 @@ def message_text(value: Any) -> str:
     if value and (is_object(value) or is_array(value)):
         return msgspec.json.encode(scrub(value)).decode()
     return ""
-
-
-def text_or_none(value: Any) -> str | None:
-    """``value`` if it is a non-empty string."""
-    return value if isinstance(value, str) and value else None

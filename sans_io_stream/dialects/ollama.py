@@ -18,9 +18,9 @@ from ..events import Event, FinishReason, ReasoningDelta, TextDelta
 from ..usage_forms import ollama_usage
 from .base import TEXT, THOUGHT, Dialect
 from .ollama_hot import read_generated, read_generated_thought, read_text, read_thought
-from .shapes import elements, is_array, is_object, members
+from .shapes import elements, is_array, is_object, members, word
 from .tolerant import REFUSED
-from .tools import argument_text, word
+from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..framing.items import PlainForm, WireRecord

@@ -18,9 +18,9 @@ from ..events import FinishReason
 from ..usage_forms import chat_usage
 from .base import Call, Dialect
 from .failure import error_info
-from .shapes import elements, is_object, members, short
+from .shapes import elements, is_object, members, short, word
 from .tolerant import scrub
-from .tools import argument_text, word
+from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..events import Event

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from ..events import FinishReason
 from ..usage_forms import llamacpp_usage, tgi_usage
 from .openai_chat import OpenAIChat
-from .shapes import is_object, members
+from .shapes import is_object, members, word
 from .tolerant import scrub
-from .tools import word
 
 if TYPE_CHECKING:
     from ..events import Event, Usage

@@ -23,9 +23,9 @@ from . import openai_responses_tables as wire
 from .base import TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
 from .openai_responses_hot import LARGEST, SUMMARY, read_text, run_pieces
-from .shapes import elements, is_object, members, short
+from .shapes import elements, is_object, members, short, word
 from .tolerant import REFUSED, scrub
-from .tools import argument_text, word
+from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..framing.items import WireRecord

@@ -17,8 +17,7 @@ import msgspec
 from ..errors import ErrorInfo
 from ..events import Event, FinishReason, Heartbeat
 from .base import Dialect
-from .shapes import members
-from .tools import word
+from .shapes import members, word
 
 if TYPE_CHECKING:
     from ..framing.items import Unfinished, WireRecord

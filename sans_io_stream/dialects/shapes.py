@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, TypeGuard
 
-__all__ = ["elements", "is_array", "is_object", "members", "short"]
+__all__ = ["elements", "is_array", "is_object", "members", "short", "word"]
 
 
 LONGEST_NAME = 64
@@ -36,3 +36,8 @@ def short(name: str) -> str:
     if len(name) <= LONGEST_NAME:
         return name
     return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+
+
+def word(value: Any) -> str | None:
+    """``value`` if it is a non-empty string."""
+    return value if isinstance(value, str) and value else None

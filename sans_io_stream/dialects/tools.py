@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..json_scan import JSONScan
-from .shapes import is_object, members, short
+from .shapes import is_object, members, short, word
 from .tolerant import scrub
 
 if TYPE_CHECKING:
@@ -116,11 +116,6 @@ def whole_object(call: Call) -> bool:
     call.balanced = end == len(data)
     call.broken = end is not None and not call.balanced
     return call.balanced
-
-
-def word(value: Any) -> str | None:
-    """``value`` if it is a non-empty string."""
-    return value if isinstance(value, str) and value else None
 
 
 def argument_text(value: Any) -> str:
