@@ -350,6 +350,18 @@ class StreamDecoder:
         else:
             framing, dialect = self._reading()
             items = framing.end()
+        self._finish_with(framing, dialect, items, truncated, error, events)
+
+    def _finish_with(
+        self,
+        framing: AnyFraming,
+        dialect: Dialect,
+        items: list[Item],
+        truncated: bool,
+        error: ErrorInfo | None,
+        events: list[Event],
+    ) -> None:
+        """The last items, and what is said of the end."""
         last = items[-1] if items else None
         if isinstance(last, Unfinished):
             items.pop()

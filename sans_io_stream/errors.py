@@ -21,6 +21,7 @@ __all__ = [
     "ErrorInfo",
     "ErrorKind",
     "LimitExceeded",
+    "OutOfStepError",
     "Outcome",
     "RateLimited",
     "ReconnectingExhausted",
@@ -54,11 +55,13 @@ ErrorKind = Literal[
     "connection",
     "exhausted",
     "cursor",
+    "cancelled",
 ]
 """What happened, whoever says it. ``provider`` is an error that fits no other kind;
 ``limit`` is one of our own ``Limits``; ``framing`` bytes that break the wire format;
 ``truncated`` a stream that ended before the provider's word; ``connection`` a failure of
-the network; ``exhausted`` the end of all reconnecting; ``cursor`` a refused resume."""
+the network; ``exhausted`` the end of all reconnecting; ``cursor`` a refused resume;
+``cancelled`` the user's own wish."""
 
 
 class ErrorInfo(msgspec.Struct, frozen=True, gc=False):
@@ -149,6 +152,10 @@ class CaptureError(StreamError, ValueError):
 
 class StreamClosedError(StreamError, RuntimeError):
     """Data was handed in after one's own ``receive_eof``."""
+
+
+class OutOfStepError(StreamError, RuntimeError):
+    """A session was told something that it had not asked for. Its state is as before."""
 
 
 class UnknownDialectError(StreamError, ValueError):

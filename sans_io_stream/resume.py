@@ -21,7 +21,7 @@ Cursor = int | str
 CursorKind = Literal["sequence", "event_id", "sse_id", "byte_offset", "log_offset"]
 
 TOKEN_VERSION = 1
-TOKEN_MAX_BYTES = 4096
+TOKEN_MAX_BYTES = 8192
 
 
 class ResumeOrigin(msgspec.Struct, frozen=True, gc=False):
@@ -37,6 +37,12 @@ class ResumeOrigin(msgspec.Struct, frozen=True, gc=False):
     response_id: str | None = None
     held: bool = False
     base: Cursor | None = None
+    stored: bool = False
+    """The provider said that the answer goes on without its reader, and can be asked for."""
+    contiguous: bool = True
+    """The numbers went up by one so far."""
+    state: str = ""
+    """What the dialect knows of the answer at the base, as JSON: scalars, no delivered text."""
 
 
 class ResumeToken(msgspec.Struct, frozen=True, gc=False):

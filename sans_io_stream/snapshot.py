@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from .dialects.registry import DIALECTS
-from .errors import SnapshotError
+from .errors import ResumeTokenError, SnapshotError
 from .events import ResumePoint
 from .framing import AnyFraming
 from .opening import Opening
@@ -22,8 +22,10 @@ from .usage import compact_usage
 
 if TYPE_CHECKING:
     from .dialects.base import Dialect
+    from .policy import Limits
+    from .resume import ResumeToken
 
-__all__ = ["DecoderState", "dump", "dump_dialect", "load", "load_dialect"]
+__all__ = ["DecoderState", "dump", "dump_dialect", "load", "load_dialect", "load_scalars"]
 
 VERSION = 1
 
@@ -79,6 +81,28 @@ def dump_dialect(dialect: Dialect) -> tuple[str, bytes]:
     if dialect.usage is not None:
         dialect.usage = compact_usage(dialect.usage)
     return dialect.name, msgspec.json.encode(dialect)
+
+
+def load_scalars(token: ResumeToken, limits: Limits) -> Dialect:
+    """A dialect that knows of the answer what a token's base says.
+
+    Raises ``ResumeTokenError`` if that fits no dialect.
+    """
+    origin = token.origin
+    state = origin.state.strip() or "{}"
+    known = msgspec.json.encode(limits).decode()
+    more = "" if state == "{}" else ","
+    try:
+        dialect = msgspec.json.decode(
+            f'{{"limits":{known}{more}{state.removeprefix("{")}', type=DIALECTS[origin.dialect]
+        )
+    except (KeyError, msgspec.MsgspecError, ValueError, RecursionError) as error:
+        raise ResumeTokenError(f"resume token is damaged: its state: {error}") from None
+    dialect.cursor = dialect.base = token.base
+    dialect.base_state = origin.state
+    dialect.position = token.position
+    dialect.by_bytes = origin.kind == "byte_offset"
+    return dialect
 
 
 def load_dialect(saved: tuple[str, bytes]) -> Dialect:

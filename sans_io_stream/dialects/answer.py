@@ -10,6 +10,7 @@ snapshot is their encoding.
 from __future__ import annotations
 
 import zlib
+from functools import cache
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -33,7 +34,7 @@ from ..events import (
     Usage,
 )
 from ..json_scan import JSONScan
-from ..policy import Limits
+from ..policy import Limits, Timeouts
 from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
 from .shapes import short
@@ -43,6 +44,8 @@ from .tolerant import REFUSED, scrub
 __all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of", "is_json"]
 
 REMEMBERED_EXTRAS = 64
+MOST_SCALARS = 1024
+"""Characters of the state that a resume token may hold. Beyond that its base stays back."""
 MOST_MARKED = 640
 """Characters of a cursor and a response id that a resume token may hold."""
 
@@ -103,6 +106,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     reasons: ClassVar[dict[str, FinishReason]] = {}
     """The provider's finish reasons in our words; unknown ones are ``other``."""
     cursor_kind: ClassVar[CursorKind] = "sse_id"
+    timeouts: ClassVar[Timeouts] = Timeouts(idle=300.0, progress=900.0)
+    """How long its servers may be silent: a model that thinks sends nothing for minutes."""
+    accept: ClassVar[str] = "text/event-stream"
+    """The media type to ask for."""
 
     limits: Limits
     generation: int = 0
@@ -122,6 +129,19 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     """The cursor of the last record that had one."""
     base: Cursor | None = None
     """The last cursor at which no call was open."""
+    base_state: str = ""
+    """The ``scalars`` at ``base``."""
+    stored: bool = False
+    """The provider said that the answer goes on without its reader, and can be asked for."""
+    contiguous: bool = True
+    """The numbers that are cursors went up by one so far."""
+    by_bytes: bool = False
+    """Cursors are offsets in the body, which no record holds."""
+    first: int | None = None
+    """The mark of the first record."""
+    since: int = 0
+    """How many records without a cursor of their own came behind ``cursor``."""
+    since_digest: int = 0
     origin: ResumeOrigin | None = None
     position: int = 0
     halves: list[Channel] | None = None
@@ -340,6 +360,9 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def mark(self, cursor: Cursor, events: list[Event]) -> None:
         """Append the resume point behind a record that has a cursor."""
+        if self.by_bytes and not isinstance(cursor, int):
+            return
+        self.since = self.since_digest = 0
         if cursor == "" or size_of(cursor) + size_of(self.response_id) > MOST_MARKED:
             # An empty id takes the last one back; a huge one would not fit into a token.
             self.cursor = None
@@ -348,21 +371,46 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         events.append(self.point(cursor))
 
     def point(self, cursor: Cursor) -> ResumePoint:
-        """The resume point at ``cursor``. While no tool call is open, all share one origin."""
-        held = bool(self.calls)
-        if not held:
-            self.base = cursor
+        """The resume point at ``cursor``. While nothing changes but the count, all share one
+        origin; while a call is open, or half a character, its base stays where it was."""
+        held = bool(self.calls) or self.halves is not None
+        if not held and len(state := self.scalars()) <= MOST_SCALARS:
+            self.base, self.base_state = cursor, state
+        else:
+            held = True
         base = self.base if held else None
         origin = self.origin
         if (
             origin is None
             or origin.held != held
             or origin.base != base
+            or origin.state != self.base_state
             or origin.response_id != self.response_id
+            or origin.stored != self.stored
+            or origin.contiguous != self.contiguous
         ):
-            kind: CursorKind = self.cursor_kind
-            origin = self.origin = ResumeOrigin(self.name, kind, self.response_id, held, base)
+            kind: CursorKind = "byte_offset" if self.by_bytes else self.cursor_kind
+            origin = self.origin = ResumeOrigin(
+                self.name,
+                kind,
+                self.response_id,
+                held,
+                base,
+                self.stored,
+                self.contiguous,
+                self.base_state,
+            )
         return ResumePoint(cursor, self.position, origin, self.ended)
+
+    def scalars(self) -> str:
+        """What is known of the answer, without its text, as JSON: what another process needs
+        to go on from here."""
+        told: dict[str, Any] = {}
+        for field in scalar_fields(type(self)):
+            value = getattr(self, field.encode_name)
+            if value != field.default and value != {}:
+                told[field.encode_name] = compact_usage(value) if type(value) is Usage else value
+        return msgspec.json.encode(told).decode()
 
     # ---- the tail
 
@@ -416,6 +464,22 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if reason in ("tool_calls", "stop"):
             return True
         return is_json(call.arguments)
+
+
+PASSING = frozenset(
+    {
+        "limits", "calls", "base", "base_state", "cursor", "origin", "position", "halves", "lax",
+        "since", "since_digest", "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
+        "opening", "at", "channel", "first", "last", "given", "by_bytes", "last_event_id",
+    }
+)  # fmt: skip
+"""Fields that say where a stream stands, not what is known of the answer."""
+
+
+@cache
+def scalar_fields(cls: type[Answer]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The fields that ``scalars`` tells."""
+    return tuple(field for field in msgspec.structs.fields(cls) if field.name not in PASSING)
 
 
 def size_of(mark: Cursor | None) -> int:

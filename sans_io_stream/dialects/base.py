@@ -12,6 +12,7 @@ that ``read`` would give, and leave all others to it.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,7 +33,7 @@ from ..events import (
 from ..framing.items import PlainForm, Unfinished, WireRecord
 from .answer import Answer, Call, Choice, LimitReached, is_json
 from .failure import error_in
-from .tolerant import TooDeep, Unreadable, read_json, scrub
+from .tolerant import TooDeep, Unreadable, read_json, read_object, scrub
 
 if TYPE_CHECKING:
     from ..resume import Cursor
@@ -60,6 +61,8 @@ class Dialect(Answer):
     """True where a body of plain text is the answer."""
     lead_end: ClassVar[bytes] = b""
     """Where the part of a record that stays the same ends; see ``framing.sse``."""
+    beginnings: ClassVar[frozenset[str]] = frozenset()
+    """The types of the records with which an answer begins, and with nothing else."""
     events_per_delta: ClassVar[int] = 0
     """How many events a plain delta gives (2 with a resume point); 0 for no shortcuts."""
 
@@ -110,6 +113,9 @@ class Dialect(Answer):
         if self.cold or self.ended:
             self.cold -= self.cold > 0
             return
+        if self.cursor is not None and self.cursor_kind == "sse_id" and not self.by_bytes:
+            # Records behind one that had an id are counted, one by one.
+            return
         count = len(events) - begin
         if count > 1 and type(events[begin]) is StreamStart:
             # A first record may be a plain delta, too.
@@ -128,6 +134,20 @@ class Dialect(Answer):
         self.cold = 0 if hits or self.position != self.armed_at else COLD
         return payload
 
+    # ---- taking a stream up again
+
+    def peek(self, record: WireRecord) -> Cursor | None:
+        """The cursor of a record, without reading it."""
+        return (record.id or None) if self.cursor_kind == "sse_id" else None
+
+    def begins(self, record: WireRecord) -> bool:
+        """Whether a record is one with which an answer begins, and with nothing else."""
+        if not self.beginnings:
+            return False
+        data = read_object(record.data, self.limits.depth)
+        kind = data.get("type") or data.get("event_type") or record.type
+        return isinstance(kind, str) and kind in self.beginnings
+
     # ---- one record
 
     def take(self, record: WireRecord, events: list[Event]) -> None:
@@ -138,6 +158,8 @@ class Dialect(Answer):
         self.hot = 0
         own: Cursor | None
         before, self.cursor = self.cursor, None
+        if self.first is None:
+            self.first = digest_with(record, 0)
         try:
             self.interpret(record, events)
         finally:
@@ -156,6 +178,9 @@ class Dialect(Answer):
             own = before
         if own is not None:
             self.mark(own, events)
+        elif before is not None and not self.by_bytes and (self.strict or not blank(record.data)):
+            self.since += 1
+            self.since_digest = digest_with(record, self.since_digest)
 
     def tell_late(self, record: WireRecord, events: list[Event], begin: int) -> None:
         """The tail is out: of a record behind it only heartbeats and errors keep their meaning."""
@@ -174,7 +199,7 @@ class Dialect(Answer):
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         """Append the events of one record: heartbeats and terminators, else what it says."""
         data = record.data
-        if not data or data[0] == COLON or data.isspace():
+        if blank(data):
             events.append(Heartbeat(data.decode("utf-8", "replace").strip()))
         elif data.startswith(self.terminator):
             if self.done_ends:
@@ -244,3 +269,13 @@ class Dialect(Answer):
             return False
         self.fail(error)
         return True
+
+
+def blank(data: bytes) -> bool:
+    """Whether a record carries nothing: no data, or a comment sent as data."""
+    return not data or data[0] == COLON or data.isspace()
+
+
+def digest_with(record: WireRecord, before: int) -> int:
+    """``before`` continued with one more record: a number for a row of records."""
+    return zlib.crc32(b"\n", zlib.crc32(record.data, zlib.crc32(record.type.encode(), before)))

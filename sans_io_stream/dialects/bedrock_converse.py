@@ -27,6 +27,7 @@ class BedrockConverse(BlockDialect):
     """One message of a conversation."""
 
     name: ClassVar[str] = "bedrock-converse"
+    accept: ClassVar[str] = "application/vnd.amazon.eventstream"
     reasons: ClassVar[dict[str, FinishReason]] = CONVERSE_REASONS
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:

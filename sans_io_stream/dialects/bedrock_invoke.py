@@ -55,6 +55,7 @@ class BedrockInvoke(Anthropic):
     """One answer of whichever family of models."""
 
     name: ClassVar[str] = "bedrock-invoke"
+    accept: ClassVar[str] = "application/vnd.amazon.eventstream"
     events_per_delta: ClassVar[int] = 0
     reasons: ClassVar[dict[str, FinishReason]] = {
         **CONVERSE_REASONS,

@@ -37,6 +37,7 @@ class Cohere(Dialect):
     """One answer of ``/v2/chat``."""
 
     name: ClassVar[str] = "cohere"
+    beginnings: ClassVar[frozenset[str]] = frozenset({"message-start"})
     reasons: ClassVar[dict[str, FinishReason]] = {
         "COMPLETE": "stop",
         "STOP_SEQUENCE": "stop",

@@ -40,6 +40,7 @@ class CohereV1(Dialect):
     """One answer of ``/v1/chat``."""
 
     name: ClassVar[str] = "cohere-v1"
+    beginnings: ClassVar[frozenset[str]] = frozenset({"stream-start"})
     reasons: ClassVar[dict[str, FinishReason]] = {
         "COMPLETE": "stop",
         "STOP_SEQUENCE": "stop",

@@ -17,9 +17,10 @@ from .shapes import elements, members
 from .tolerant import TooDeep, Unreadable, read_json
 
 if TYPE_CHECKING:
+    from ..errors import ErrorInfo
     from ..framing.items import WireRecord
 
-__all__ = ["detect", "is_heartbeat", "tells_error"]
+__all__ = ["detect", "error_told", "is_heartbeat", "tells_error"]
 
 Row = tuple[str, Callable[[str, dict[str, Any]], bool]]
 
@@ -171,7 +172,12 @@ def is_heartbeat(record: WireRecord) -> bool:
 
 def tells_error(data: bytes, depth: int) -> bool:
     """Whether a record tells an error, in whichever dialect."""
+    return error_told(data, depth) is not None
+
+
+def error_told(data: bytes, depth: int) -> ErrorInfo | None:
+    """The error that a record tells, in whichever dialect."""
     try:
-        return error_in(read_json(data, depth)[0]) is not None
+        return error_in(read_json(data, depth)[0])
     except (Unreadable, TooDeep, RecursionError):
-        return False
+        return None

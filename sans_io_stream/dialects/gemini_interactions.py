@@ -17,12 +17,13 @@ import msgspec
 
 from ..errors import ErrorInfo
 from ..events import FinishReason
-from ..resume import CursorKind
+from ..resume import Cursor, CursorKind
 from ..usage_forms import interactions_usage
 from .base import Dialect
 from .gemini_args import json_text
 from .gemini_fields import empty, from_base64
 from .shapes import elements, is_array, is_object, members
+from .tolerant import REFUSED
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -61,6 +62,7 @@ class GeminiInteractions(Dialect):
 
     name: ClassVar[str] = "gemini-interactions"
     cursor_kind: ClassVar[CursorKind] = "event_id"
+    beginnings: ClassVar[frozenset[str]] = frozenset({"interaction.created", "interaction.start"})
     reasons: ClassVar[dict[str, FinishReason]] = {
         "completed": "stop",
         "requires_action": "pause",
@@ -77,6 +79,12 @@ class GeminiInteractions(Dialect):
         if raw in ("completed", "requires_action") and self.called(choice):
             return "tool_calls"
         return super().reason_of(raw, choice)
+
+    def peek(self, record: WireRecord) -> Cursor | None:
+        try:
+            return read_event(record.data).event_id or None
+        except REFUSED:
+            return None
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         failed = self.read_error(data)
@@ -263,6 +271,15 @@ class GeminiInteractions(Dialect):
         """A field that is told by its own name, if it is there."""
         if not empty(value):
             self.annotate(kind, value, events)
+
+
+class Named(msgspec.Struct, gc=False):
+    """What takes a stream up again needs of a record."""
+
+    event_id: str | None = None
+
+
+read_event = msgspec.json.Decoder(Named).decode
 
 
 def key_of(data: dict[str, Any]) -> int:

@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ..events import FinishReason
 from ..framing.items import Unfinished, WireRecord
 from ..json_scan import JSONScan
-from ..resume import CursorKind
+from ..resume import Cursor, CursorKind
 from ..usage_forms import holysheep_usage
 from .answer import is_json
 from .base import COLON
 from .gemini import Gemini
 from .openai_chat import OpenAIChat
 from .shapes import is_array, is_object, members
-from .tolerant import TooDeep, Unreadable, read_json
+from .tolerant import TooDeep, Unreadable, read_json, read_object
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -130,17 +130,17 @@ class HolySheep(OpenAIChat):
             self.position += 1
         return super().close(truncated, events)
 
+    def peek(self, record: WireRecord) -> Cursor | None:
+        cursor = own_id(read_object(record.data, self.limits.depth), record)
+        return cursor or None
+
     # ---- chunks
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         if not is_object(data):
             super().read(data, record, events)
             return
-        cursor = data.get("id")
-        if cursor is None or cursor == "":
-            cursor = record.id
-        if isinstance(cursor, str | int) and not isinstance(cursor, bool):
-            self.cursor = str(cursor)
+        self.cursor = own_id(data, record)
         if KNOWN.isdisjoint(data):
             if not self.read_error(data):
                 self.unrecognized(record, "not a chunk: no field of one", events)
@@ -191,3 +191,13 @@ class HolySheep(OpenAIChat):
         if reason == "stop" and self.called(choice):
             return "tool_calls"
         return reason
+
+
+def own_id(chunk: dict[str, Any], record: WireRecord) -> str | None:
+    """The event id of a chunk."""
+    cursor = chunk.get("id")
+    if cursor is None or cursor == "":
+        cursor = record.id
+    if isinstance(cursor, str | int) and not isinstance(cursor, bool):
+        return str(cursor)
+    return None

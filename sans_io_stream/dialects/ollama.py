@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
+from ..policy import Timeouts
 from ..usage_forms import ollama_usage
 from .base import TEXT, THOUGHT, Dialect
 from .ollama_hot import read_generated, read_generated_thought, read_text, read_thought
@@ -54,6 +55,9 @@ class Ollama(Dialect):
     """One answer of ``/api/chat`` or ``/api/generate``."""
 
     name: ClassVar[str] = "ollama"
+    accept: ClassVar[str] = "application/x-ndjson"
+    # The first answer of a model waits until it is loaded.
+    timeouts: ClassVar[Timeouts] = Timeouts(response=900.0, idle=300.0, progress=900.0)
     events_per_delta: ClassVar[int] = 1
     reasons: ClassVar[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
 

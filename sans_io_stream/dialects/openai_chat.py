@@ -20,8 +20,8 @@ from ..events import Event, FinishReason, ReasoningDelta, TextDelta
 from ..usage_forms import chat_usage
 from .base import TEXT, THOUGHT, Choice, Dialect
 from .openai_hot import read_call, read_text, read_thought
-from .shapes import elements, is_array, is_object
-from .tolerant import REFUSED
+from .shapes import elements, is_array, is_object, members
+from .tolerant import REFUSED, read_object
 from .tools import chat_calls
 
 if TYPE_CHECKING:
@@ -106,6 +106,16 @@ class OpenAIChat(Dialect):
         """Every choice has a finish reason, or ``[DONE]`` came after content; a cut transport
         takes nothing back."""
         return self.all_finished() or (self.ended and self.content_seen())
+
+    def begins(self, record: WireRecord) -> bool:
+        """A chunk that names the role, and says nothing yet."""
+        choices = elements(read_object(record.data, self.limits.depth).get("choices"))
+        if not choices:
+            return False
+        choice = members(choices[0])
+        delta = members(choice.get("delta"))
+        said = any(value for field, value in delta.items() if field != "role")
+        return "role" in delta and not said and not choice.get("finish_reason")
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
         self.opening = LEAD if form.has_lead else b""

@@ -22,13 +22,14 @@ from ..usage_forms import responses_usage
 from . import openai_responses_tables as wire
 from .base import TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
-from .openai_responses_hot import LARGEST, SUMMARY, read_text, run_pieces
+from .openai_responses_hot import LARGEST, SUMMARY, read_number, read_text, run_pieces
 from .shapes import elements, is_object, members, short, word
 from .tolerant import REFUSED, scrub
 from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..framing.items import WireRecord
+    from ..resume import Cursor
 
 __all__ = ["OpenAIResponses"]
 
@@ -42,6 +43,7 @@ class OpenAIResponses(Dialect):
     name: ClassVar[str] = "openai-responses"
     cursor_kind = "sequence"
     events_per_delta: ClassVar[int] = 2
+    beginnings: ClassVar[frozenset[str]] = frozenset({"response.created"})
     reasons: ClassVar[dict[str, FinishReason]] = {
         "completed": "stop",
         "incomplete:max_output_tokens": "length",
@@ -54,6 +56,10 @@ class OpenAIResponses(Dialect):
     said: dict[str, bool] = msgspec.field(default_factory=dict[str, bool])
     """What came already: channels, ``channel:place`` of deltas, ``channel:place:part`` of
     wholes, ``call:id`` of finished calls, and the types of finished items."""
+    last: int | None = None
+    """The number of the record before."""
+    unordered: bool = False
+    """The numbers do not rise: they are no cursors."""
     begun: bool = False
     suffix: bool = False
     """The stream was taken up in its middle."""
@@ -110,7 +116,7 @@ class OpenAIResponses(Dialect):
         kind = self.kind_of(data, record)
         sequence = data.get("sequence_number")
         if type(sequence) is int and 0 <= sequence <= LARGEST:
-            self.cursor = sequence
+            self.number(sequence)
         if kind in wire.HEARTBEATS:
             events.append(Heartbeat(kind))
             return
@@ -124,6 +130,30 @@ class OpenAIResponses(Dialect):
             self.fail(error_info(wire.error_fields(data)))
         elif not self.read_error(data):
             self.unrecognized(record, f"no event of this protocol: {kind or 'no type'}", events)
+
+    def take(self, record: WireRecord, events: list[Event]) -> None:
+        self.last = self.cursor if isinstance(self.cursor, int) else None
+        super().take(record, events)
+
+    def number(self, sequence: int) -> None:
+        """The number of a record. Those that do not rise are no cursors: there are servers that
+        send a constant."""
+        last = self.last
+        if last is not None and sequence <= last:
+            self.unordered = True
+        elif last is not None and sequence != last + 1:
+            self.contiguous = False
+        if not self.unordered:
+            self.cursor = sequence
+
+    def peek(self, record: WireRecord) -> Cursor | None:
+        try:
+            return read_number(record.data).sequence_number
+        except REFUSED:
+            return None
+
+    def begins(self, record: WireRecord) -> bool:
+        return self.peek(record) == 0 or super().begins(record)
 
     def kind_of(self, data: dict[str, Any], record: WireRecord) -> str:
         """What kind of event a record is, in the reference's spelling."""
@@ -139,6 +169,8 @@ class OpenAIResponses(Dialect):
         """Read an event by its kind; False if there is no such kind."""
         response = data.get("response")
         if is_object(response):
+            # Only a response that is made in the background outlives its connection.
+            self.stored = self.stored or response.get("background") is True
             self.start(response.get("id"), response.get("model"), events)
         elif not self.started and kind.startswith("response."):
             self.start(data.get("id"), data.get("model"), events)

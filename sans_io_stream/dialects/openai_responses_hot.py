@@ -20,7 +20,7 @@ from .tolerant import REFUSED
 if TYPE_CHECKING:
     from .openai_responses import OpenAIResponses
 
-__all__ = ["LARGEST", "SUMMARY", "read_text", "run_pieces"]
+__all__ = ["LARGEST", "SUMMARY", "read_number", "read_text", "run_pieces"]
 
 SUMMARY = 4
 """The hot kind of a summary's deltas, beside those of ``base``."""
@@ -61,6 +61,13 @@ CallPiece = Delta[
     Literal["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"]
 ]
 
+class Numbered(msgspec.Struct, gc=False):
+    """What takes a stream up again needs of a record."""
+
+    sequence_number: Number | None = None
+
+
+read_number = msgspec.json.Decoder(Numbered).decode
 read_text = msgspec.json.Decoder(TextPiece).decode
 read_thought = msgspec.json.Decoder(ThoughtPiece).decode
 read_summary = msgspec.json.Decoder(SummaryPiece).decode

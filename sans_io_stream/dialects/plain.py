@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ..events import Event, Record
+from ..policy import Timeouts
 from .base import Dialect
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class Records(Dialect):
 
     name: ClassVar[str] = "records"
     strict: ClassVar[bool] = True
+    # An event stream may have nothing to say for as long as it likes.
+    timeouts: ClassVar[Timeouts] = Timeouts(idle=None, progress=None)
 
     terminated_by: str | None = None
     guessed: bool = False
@@ -52,6 +55,7 @@ class PlainText(Dialect):
 
     name: ClassVar[str] = "text"
     takes_text: ClassVar[bool] = True
+    accept: ClassVar[str] = "text/plain"
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         if not self.started:

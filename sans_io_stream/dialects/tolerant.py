@@ -17,7 +17,7 @@ from ..json_scan import JSONScan
 from .shapes import is_array, is_object
 from .surrogates import encodable
 
-__all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json", "scrub"]
+__all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json", "read_object", "scrub"]
 
 REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 """What a msgspec decoder raises for data that it does not take."""
@@ -65,6 +65,15 @@ def read_json(data: bytes, depth: int) -> tuple[Any, bool]:
         return scrub(value, STREAMED), True
     except (ValueError, RecursionError):
         raise Unreadable(why) from None
+
+
+def read_object(data: bytes, depth: int) -> dict[str, Any]:
+    """The JSON object in ``data``; an empty one where there is none."""
+    try:
+        value = read_json(data, depth)[0]
+    except (Unreadable, TooDeep, RecursionError):
+        return {}
+    return value if is_object(value) else {}
 
 
 def scrub(value: Any, streamed: frozenset[str] = NOTHING, edges: bool = False) -> Any:

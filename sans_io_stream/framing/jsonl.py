@@ -45,6 +45,11 @@ class JSONLines(
     """The line that has begun and not ended."""
     done: bool = False
 
+    @property
+    def at_rest(self) -> bool:
+        """The byte that was read last ended a line."""
+        return self.held is None and not self.opening
+
     def only(self, data: bytes) -> bytes | None:
         """The record in a read that is one line from end to end, else None.
 

@@ -59,6 +59,11 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         if self.shortcuts:
             self.cap = min(self.limits.line_bytes, self.limits.record_bytes)
 
+    @property
+    def at_rest(self) -> bool:
+        """The byte that was read last ended a block."""
+        return self.held is None and self._between()
+
     def only(self, data: bytes) -> bytes | None:
         """The bare item in a read that is one plain record from end to end, else None.
 

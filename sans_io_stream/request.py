@@ -1,0 +1,175 @@
+"""StreamRequest: what is asked, and how to ask it again.
+
+Immutable values. A ``StreamRequest`` is the user's; what goes out for one attempt is an
+``HTTPRequest``, made from it by a resume strategy. Neither shows a header's value, a body or
+a secret of its URL in ``repr``: they end up in logs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import InitVar, dataclass, replace
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from .capture.privacy import without_secrets
+from .dialects.registry import dialect_class
+from .http import check_header, has_credentials
+from .strategies.continuation import CONTINUATIONS
+from .url import parse_url
+
+if TYPE_CHECKING:
+    from .strategies.base import Strategy
+
+__all__ = ["HTTPRequest", "Headers", "StreamRequest"]
+
+Headers = tuple[tuple[str, str], ...]
+USER_AGENT = "sans-io-stream"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class HTTPRequest:
+    """One request as it goes out. Header names are in lower case."""
+
+    method: str
+    url: str
+    headers: Headers = ()
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return f"<HTTPRequest {shown(self.method, self.url)}, {len(self.body)} bytes>"
+
+    def header(self, name: str) -> str | None:
+        """The first value of that header, None if it is not there."""
+        name = name.lower()
+        return next((value for known, value in self.headers if known == name), None)
+
+    def with_headers(self, **headers: str | None) -> Self:
+        """The same with these headers set, ``_`` in their names for ``-``; None takes one out.
+
+        Raises ``ValueError`` for a value that would break out of its line.
+        """
+        new = {name.replace("_", "-"): value for name, value in headers.items()}
+        kept = [pair for pair in self.headers if pair[0] not in new]
+        for name, value in new.items():
+            if value is not None:
+                check_header(name, value)
+                kept.append((name, value))
+        return replace(self, headers=tuple(kept))
+
+    def json(self) -> dict[str, Any] | None:
+        """The body as a JSON object; None if it is none."""
+        try:
+            value = msgspec.json.decode(self.body)
+        except (msgspec.MsgspecError, ValueError):
+            return None
+        return value if isinstance(value, dict) else None
+
+    def with_json(self, value: dict[str, Any]) -> Self:
+        """The same with ``value`` as its body."""
+        return replace(self, body=msgspec.json.encode(value))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class StreamRequest:
+    """One streamed answer to be asked for.
+
+    ``headers`` is a mapping or an iterable of pairs; ``body`` is bytes, or ``json`` a value
+    that becomes the body. ``dialect`` names the protocol of the answer (None: found from its
+    bytes), ``resume`` a strategy by its name or as an object (None: the dialect's own; "none"
+    for none). ``terminator`` is the data of the record that ends a plain event stream.
+    ``redirects`` allows following redirects (None: only where no header is a credential).
+    ``continuation`` names how the model is asked to go on from a partial answer (None: the
+    dialect's own way, if it has one).
+
+    Raises ``ValueError`` for a URL or a header that cannot be sent, ``UnknownDialectError``
+    for a dialect or a strategy that does not exist.
+    """
+
+    method: str
+    url: str
+    headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+    body: bytes = b""
+    json: InitVar[Any] = None
+    dialect: str | None = None
+    resume: str | Strategy | None = None
+    terminator: str | None = None
+    redirects: bool | None = None
+    continuation: str | None = None
+
+    def __post_init__(self, json: Any) -> None:
+        from .strategies import strategy_named
+
+        parse_url(self.url)
+        if not self.method.isascii() or not self.method.isalpha():
+            raise ValueError(f"{self.method!r} is no HTTP method")
+        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
+        headers = tuple((name.lower(), value) for name, value in pairs)
+        for name, value in headers:
+            check_header(name, value)
+        if json is not None:
+            if self.body:
+                raise ValueError("a StreamRequest takes a body or json, not both")
+            object.__setattr__(self, "body", msgspec.json.encode(json))
+            if not any(name == "content-type" for name, _ in headers):
+                headers = (*headers, ("content-type", "application/json"))
+        if self.dialect is not None:
+            object.__setattr__(self, "dialect", dialect_class(self.dialect).name)
+        if isinstance(self.resume, str):
+            strategy_named(self.resume)
+        if self.continuation is not None and self.continuation not in CONTINUATIONS:
+            known = ", ".join(CONTINUATIONS)
+            raise ValueError(f"no continuation is called {self.continuation!r}; there are: {known}")
+        object.__setattr__(self, "method", self.method.upper())
+        object.__setattr__(self, "headers", headers)
+
+    def __repr__(self) -> str:
+        dialect = f", dialect={self.dialect!r}" if self.dialect else ""
+        return f"<StreamRequest {shown(self.method, self.url)}{dialect}, {len(self.body)} bytes>"
+
+    @property
+    def strategy(self) -> Strategy:
+        """How the answer is taken up again after a break."""
+        from .strategies import strategy_for, strategy_named
+
+        if self.resume is None:
+            return strategy_for(self.dialect)
+        return strategy_named(self.resume) if isinstance(self.resume, str) else self.resume
+
+    @property
+    def continues(self) -> str | None:
+        """How the model is asked to go on from a partial answer."""
+        if self.continuation is None and self.dialect in CONTINUATIONS:
+            return self.dialect
+        return self.continuation
+
+    @property
+    def follows_redirects(self) -> bool:
+        """Whether a redirect may be followed."""
+        if self.redirects is None:
+            return not has_credentials(self.pairs)
+        return self.redirects
+
+    @property
+    def pairs(self) -> Headers:
+        """The headers as pairs, names in lower case."""
+        assert isinstance(self.headers, tuple)
+        return self.headers
+
+    def http(self) -> HTTPRequest:
+        """The request as it goes out first: with what streaming needs, where nothing else was
+        said."""
+        accept = "text/event-stream" if self.dialect is None else dialect_class(self.dialect).accept
+        wanted = {"accept": accept, "accept-encoding": "identity", "user-agent": USER_AGENT}
+        if accept == "text/event-stream":
+            # WHATWG HTML 9.2.2: an event source sets its cache mode to "no-store".
+            wanted["cache-control"] = "no-cache"
+        given = {name for name, _ in self.pairs}
+        added = tuple((name, value) for name, value in wanted.items() if name not in given)
+        return HTTPRequest(self.method, self.url, self.pairs + added, self.body)
+
+
+def shown(method: str, url: str) -> str:
+    """Method and URL without what may be a secret."""
+    return without_secrets((method, url)) or ""

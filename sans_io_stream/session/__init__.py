@@ -1,0 +1,26 @@
+"""StreamSession: one answer over as many connections as it takes, as a pure state machine.
+
+``machine`` is what drivers call and ``steps`` what it asks of them; ``course`` judges, with
+``ladder`` (what next), ``backoff`` (when) and ``clocks``; ``wire`` is one connection;
+``assembly`` puts the answer together, with ``joined`` (one decoder, many bodies), ``seam``
+(what continues) and ``replay`` (what comes again); ``checkpoint`` writes all of it down.
+"""
+
+from __future__ import annotations
+
+from .machine import StreamSession
+from .proxy import Proxy
+from .steps import Close, Connect, Done, Receive, Send, StartTLS, Step, Wait
+
+__all__ = [
+    "Close",
+    "Connect",
+    "Done",
+    "Proxy",
+    "Receive",
+    "Send",
+    "StartTLS",
+    "Step",
+    "StreamSession",
+    "Wait",
+]

@@ -1,0 +1,377 @@
+"""Assembly: the one answer, put together from the bodies of as many responses as it takes.
+
+It knows neither sockets nor times. A body begins in a mode and says what became of it:
+
+- ``first``: a new generation, read from its start (a first request, a retry, a restart, a
+  continuation);
+- ``continue``: what follows a cursor, judged at a ``Seam``, or the next byte;
+- ``replay``: the answer from its start, compared with what was delivered.
+
+A server that answers a cursor with a beginning is taken at its word: its body is a replay.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from ..events import (
+    ANSWER_EVENTS,
+    Event,
+    Heartbeat,
+    Resumed,
+    ResumePoint,
+    StreamEnd,
+    StreamStart,
+    Unrecognized,
+    Usage,
+)
+from ..policy import Limits
+from ..strategies.base import Known
+from .joined import JoinedDecoder
+from .replay import Delivered, Replay
+from .seam import Seam
+
+if TYPE_CHECKING:
+    from ..errors import ErrorInfo
+    from ..resume import Cursor, ResumeToken
+
+__all__ = ["Assembly", "BodyMode"]
+
+BodyMode = Literal["first", "continue", "replay"]
+RECENT = 32
+"""Opaque cursors that are remembered, for servers that repeat records."""
+VISIBLE: frozenset[type] = ANSWER_EVENTS - {StreamStart, Usage, Unrecognized}
+"""Events that a consumer cannot be asked to forget."""
+HEAD = 512
+"""Bytes by which a body is known again, where all that is known of it is its bytes."""
+
+
+class Assembly:
+    """See the module's text. ``refused`` says why the body at hand is not the answer."""
+
+    def __init__(
+        self,
+        dialect: str | None,
+        limits: Limits,
+        *,
+        terminator: str | None = None,
+        by_bytes: bool = False,
+        tracked: bool = False,
+        token: ResumeToken | None = None,
+    ) -> None:
+        self.dialect = dialect
+        self.limits = limits
+        self.terminator = terminator
+        self.by_bytes = by_bytes
+        self.token = token
+        self.decoder: JoinedDecoder | None = None
+        """The one that has read what was delivered."""
+        self.generation = 0
+        self.position = 0 if token is None else token.position
+        """How many events of the answer have been delivered."""
+        self.visible = token is not None and token.position > 0
+        """Something of the answer has been delivered that cannot be taken back."""
+        self.refused = ""
+        self.refusal: ErrorInfo | None = None
+        self.fresh = False
+        """This body has delivered something new."""
+        self.announced: Literal["restart", "continuation"] | None = None
+        """What is to be said of a new generation before its first event."""
+        self._generation_begun = -1
+        self._delivered = Delivered() if tracked and token is None else None
+        self._recent: list[Cursor] = []
+        self._mode: BodyMode = "first"
+        self._rival: JoinedDecoder | None = None
+        self._replay: Replay | None = None
+        self._seam_bytes: list[bytes] | None = None
+        self._content: tuple[str | None, int] = (None, 200)
+        self._head = b""
+
+    # ---- what is known
+
+    def known(self) -> Known:
+        """What a strategy may go on from."""
+        token = self.token
+        if self.decoder is None or self.decoder.known is None:
+            if token is None:
+                return Known()
+            return Known(token.origin.response_id, token.origin.stored, token.base)
+        dialect = self.decoder.known
+        cursor = self.decoder.offset if self.by_bytes else dialect.cursor
+        return Known(dialect.response_id, dialect.stored, cursor)
+
+    @property
+    def begun(self) -> bool:
+        """This generation has begun: it may be billed."""
+        return self._generation_begun == self.generation
+
+    @property
+    def comparable(self) -> bool:
+        """What has been delivered can be told from what has not, if it comes again."""
+        return self._delivered is not None or self._seen()[0] is not None
+
+    @property
+    def done(self) -> bool:
+        """The provider's last word is in."""
+        reading = self._reading
+        return reading is not None and reading.done
+
+    @property
+    def told(self) -> ErrorInfo | None:
+        """The error that the provider told in the stream."""
+        return None if self._reading is None else self._reading.told
+
+    @property
+    def _reading(self) -> JoinedDecoder | None:
+        return self._rival if self._rival is not None else self.decoder
+
+    @property
+    def retry(self) -> float | None:
+        """The reconnection time that the stream asked for, in seconds."""
+        return None if self.decoder is None else self.decoder.retry
+
+    # ---- one body
+
+    def begin(self, mode: BodyMode, content_type: str | None, status: int) -> None:
+        """A body begins, under a 2xx head."""
+        self._mode, self._content = mode, (content_type, status)
+        self._rival = self._replay = self._seam_bytes = None
+        self.refused, self.refusal, self.fresh = "", None, False
+        if mode == "first":
+            self.decoder = self._new_decoder(self.generation, self.position)
+        elif mode == "replay":
+            self._begin_replay()
+        elif self.by_bytes:
+            self._seam_bytes = []
+            if self.decoder is None:
+                self.decoder = self._from_token()
+        else:
+            self._begin_seam()
+
+    def _new_decoder(self, generation: int, position: int) -> JoinedDecoder:
+        content_type, status = self._content
+        return JoinedDecoder(
+            self.dialect,
+            content_type=content_type,
+            status=status,
+            limits=self.limits,
+            terminator=self.terminator,
+            generation=generation,
+            position=position,
+            offset=0 if self.by_bytes else None,
+        )
+
+    def _from_token(self) -> JoinedDecoder:
+        assert self.token is not None
+        return JoinedDecoder.from_token(self.token, self.limits, *self._content)
+
+    def _begin_seam(self) -> None:
+        self._seam_bytes = []
+        known = self.decoder.known if self.decoder is not None else None
+        if self.decoder is None or known is None or self.decoder.half_silent:
+            # A new process; or one whose silent reading was cut short: once more.
+            self.decoder = self._from_token()
+            return
+        seam = Seam(
+            asked=known.cursor,
+            seen=known.cursor,
+            first=known.first,
+            recent=tuple(self._recent),
+            contiguous=known.contiguous,
+            since=known.since,
+            digest=known.since_digest,
+        )
+        self.decoder.rejoin(*self._content, seam)
+
+    def _begin_replay(self) -> None:
+        if self._delivered is not None:
+            self._rival = self._new_decoder(self.generation, 0)
+            self._replay = Replay(self._delivered, self.limits.transcript_bytes, self._generation_begun >= 0)
+            return
+        # A new process has nothing to compare but cursors: up to the one that was committed
+        # all is silent.
+        seen, contiguous = self._seen()
+        self.decoder = self._new_decoder(self.generation, self.position)
+        self.decoder.skip_to(seen, contiguous)
+
+    def _seen(self) -> tuple[Cursor | None, bool]:
+        """The last cursor that was delivered, and whether numbers went up by one until then."""
+        known = self.decoder.known if self.decoder is not None else None
+        if known is not None and self.decoder is not None and not self.decoder.half_silent:
+            return (self.decoder.offset if self.by_bytes else known.cursor), known.contiguous
+        if self.token is None:
+            return None, True
+        return self.token.seen, self.token.origin.contiguous
+
+    def receive(self, data: bytes) -> list[Event]:
+        """The events that ``data`` adds to the answer. Once ``refused`` is set, none."""
+        if self.refused:
+            return []
+        if self._seam_bytes is not None:
+            return self._receive_at_seam(data)
+        if self.by_bytes and len(self._head) < HEAD and self._mode == "first":
+            self._head += data[: HEAD - len(self._head)]
+        reading = self._reading
+        assert reading is not None
+        return self._deliver(reading.receive_data(data))
+
+    def pause(self, truncated: bool) -> list[Event]:
+        """The body has ended: what its last record adds, if that lacks only its terminator."""
+        if self.refused or self._reading is None:
+            return []
+        events: list[Event] = []
+        if self.by_bytes and self._seam_bytes:
+            # Too short to be known again: it is what was asked for.
+            events, self._seam_bytes = self._receive_joined(), None
+        events += self._deliver(self._reading.pause(truncated))
+        if self._replay is not None and not self._replay.caught_up and not self.refused:
+            if not truncated or self.done:
+                self._refuse("the answer that came again ended before what was delivered")
+            self._rival = self._replay = None
+        seam = self._reading.seam
+        if seam is not None and self.done and not self.refused:
+            self._refuse("the stream ended before what was delivered came again")
+        return events
+
+    def finish(self, truncated: bool) -> list[Event]:
+        """No more of the answer is to come: the tail, and ``StreamEnd``."""
+        decoder = self.decoder
+        if decoder is None:
+            decoder = self._new_decoder(self.generation, self.position)
+        return decoder.receive_eof(truncated=truncated)
+
+    def said_all(self, truncated: bool) -> bool:
+        """Whether the answer is complete, if this is the end of its body."""
+        reading = self._reading
+        if reading is None or self.refused or reading.seam is not None:
+            return False
+        return reading.said_all(truncated)
+
+    # ---- between the decoder and the consumer
+
+    def _receive_at_seam(self, data: bytes) -> list[Event]:
+        assert self._seam_bytes is not None
+        assert self.decoder is not None
+        self._seam_bytes.append(data)
+        if self.by_bytes:
+            return self._receive_row()
+        events = self._deliver(self.decoder.receive_data(data))
+        seam = self.decoder.seam
+        if seam is None or seam.state == "known":
+            self._seam_bytes = None
+        elif seam.state == "refused":
+            self._refuse(seam.why, seam.error)
+        elif seam.state == "beginning":
+            events += self._take_for_replay()
+        return events
+
+    def _receive_row(self) -> list[Event]:
+        """The next bytes of a row, unless they are its first ones again."""
+        assert self._seam_bytes is not None
+        data = b"".join(self._seam_bytes)
+        begins = bool(self._head) and self._head.startswith(data[: len(self._head)])
+        if begins and len(data) < len(self._head):
+            self._seam_bytes = [data]
+            return []
+        if begins:
+            return self._take_for_replay()
+        return self._receive_joined()
+
+    def _receive_joined(self) -> list[Event]:
+        assert self._seam_bytes is not None
+        assert self.decoder is not None
+        data, self._seam_bytes = b"".join(self._seam_bytes), None
+        events = self.decoder.receive_data(data)
+        return [Resumed("continue"), *self._deliver(events)]
+
+    def _take_for_replay(self) -> list[Event]:
+        """The server ignored the cursor and begins anew."""
+        data, self._seam_bytes = b"".join(self._seam_bytes or ()), None
+        if self._delivered is None and self.token is None:
+            self._refuse("the server ignored the cursor and began anew")
+            return []
+        self._mode = "replay"
+        self._begin_replay()
+        return self.receive(data)
+
+    def _deliver(self, events: list[Event]) -> list[Event]:
+        """Count what goes out, and say once what it is."""
+        reading = self._reading
+        if reading is not None and reading.known is not None and reading.known.started:
+            self._generation_begun = self.generation
+        if self._replay is not None:
+            events = self._admit(self._replay, events)
+        if not events:
+            return events
+        decoder = self.decoder
+        known = decoder.known if decoder is not None and self._replay is None else None
+        if known is not None:
+            self.position = known.position
+            if known.cursor_kind != "sequence" and known.cursor is not None:
+                points = [event.cursor for event in events if type(event) is ResumePoint]
+                self._recent = (self._recent + points)[-RECENT:]
+        if not (self.fresh and self.visible):
+            events = self._look(events)
+        if self._delivered is not None:
+            self._delivered.note(events)
+        return events
+
+    def _look(self, events: list[Event]) -> list[Event]:
+        """Whether something new came, and whether it can be seen."""
+        types = {type(event) for event in events}
+        self.visible = self.visible or not VISIBLE.isdisjoint(types)
+        if not self.fresh and not ANSWER_EVENTS.isdisjoint(types):
+            self.fresh = True
+            if self.announced is not None:
+                place = next(i for i, e in enumerate(events) if type(e) in ANSWER_EVENTS)
+                events = [*events[:place], Resumed(self.announced), *events[place:]]
+                self.announced = None
+        return events
+
+    def _admit(self, replay: Replay, events: list[Event]) -> list[Event]:
+        """What is new in an answer that comes again."""
+        alive: list[Event] = [event for event in events if type(event) is Heartbeat]
+        new = replay.admit([event for event in events if type(event) is not Heartbeat])
+        end = events[-1] if events else None
+        if isinstance(end, StreamEnd) and not replay.why:
+            replay.why = str(end.error)
+        if replay.why:
+            self._refuse(replay.why)
+            return alive
+        if not replay.caught_up:
+            return alive
+        rival = self._rival
+        assert rival is not None
+        self.decoder, self._rival, self._replay = rival, None, None
+        # Borders of deltas may have moved: the count goes on from what was delivered.
+        told: list[Event] = [*alive, Resumed("replay")]
+        for event in new:
+            if type(event) in ANSWER_EVENTS:
+                self.position += 1
+            elif type(event) is ResumePoint:
+                event = msgspec.structs.replace(event, position=self.position)
+            told.append(event)
+        rival.move_to(self.position)
+        return told
+
+    def _refuse(self, why: str, error: ErrorInfo | None = None) -> None:
+        self.refused, self.refusal = why, error
+        self._rival = self._replay = self._seam_bytes = None
+
+    # ---- a new generation
+
+    def restart(self) -> None:
+        """What was delivered is void: the next body is another answer."""
+        self.next_generation("restart")
+        self.decoder = None
+        self.visible, self.token, self._recent = False, None, []
+        if self._delivered is not None:
+            self._delivered = Delivered()
+
+    def next_generation(self, mode: Literal["restart", "continuation"] | None = None) -> None:
+        """The next body is generated anew. If one was begun it may have been billed."""
+        if self.begun:
+            self.generation += 1
+        self.announced = mode

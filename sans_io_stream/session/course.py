@@ -1,0 +1,431 @@
+"""The course of one answer: attempts, what came of them, and what is tried next.
+
+The judging half of a session; ``machine`` is the half that drivers call. States::
+
+    idle ─start→ running ⇄ closing → waiting → running … → ended
+
+*running* is one attempt on one ``Wire``; *closing* waits for the driver to close it. A break
+is judged in ``_break``: what is tried next stands in ``ladder``, when in ``backoff`` and in
+the policy. Nothing here reads a clock or a socket, and nothing that a peer does raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from ..capture.privacy import allowed_headers
+from ..decoder import StreamDecoder
+from ..dialects.registry import dialect_class
+from ..errors import ErrorInfo, LimitExceeded
+from ..events import Connected, Disconnected, Event, Heartbeat, Reconnecting, StreamEnd
+from ..http import BodyEnd, Broken, Head
+from ..policy import DEFAULT_LIMITS, DEFAULT_POLICY, Limits, ReconnectPolicy, Timeouts
+from ..redirects import redirected
+from ..request import HTTPRequest, StreamRequest
+from ..resume import decode_token
+from ..transcript import Transcript
+from .assembly import Assembly, BodyMode
+from .backoff import with_head
+from .clocks import Clocks
+from .ladder import Attempt, Mode, Situation, next_attempt
+from .proxy import Proxy
+from .wire import Wire
+
+__all__ = ["Course"]
+
+ERROR_BODY_SECONDS = 10.0
+"""For the whole of an error document."""
+LAST_LOOK_SECONDS, LAST_LOOK_BYTES = 1.0, 64 * 1024
+"""How long, and how much, is read on behind the provider's last word."""
+NO_CONTENT, NOT_FOUND = 204, 404
+
+BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", "repeat": "replay"}
+EXACT: frozenset[Mode] = frozenset({"continue", "replay"})
+"""Modes in which nothing is generated anew."""
+GENERATES: frozenset[Mode] = frozenset({"retry", "again", "repeat", "restart", "continuation"})
+LOST = frozenset({"connection", "cursor", "exhausted", "timeout", "truncated"})
+"""Kinds of errors that interrupt an answer; all others fail it."""
+State = Literal["idle", "running", "closing", "waiting", "ended"]
+Body = Literal["none", "answer", "error", "check"]
+
+
+class Count(msgspec.Struct):
+    """What has been tried so far."""
+
+    row: int = 0
+    """Attempts since something new was last delivered exactly."""
+    retries: int = 0
+    connections: int = 0
+    redirects: int = 0
+    begun: bool = False
+    """A response has had a head that was no error's."""
+    unanswered: bool = False
+    refused: tuple[str, ...] = ()
+
+
+class Course:
+    """See the module's text. ``StreamSession`` says what the arguments are."""
+
+    def __init__(
+        self,
+        request: StreamRequest,
+        *,
+        resume_from: str | None = None,
+        policy: ReconnectPolicy | None = None,
+        timeouts: Timeouts | None = None,
+        limits: Limits | None = None,
+        proxy: str | Proxy | None = None,
+        random: Callable[[], float] | None = None,
+    ) -> None:
+        self.request = request
+        self.policy = policy if policy is not None else DEFAULT_POLICY
+        self.timeouts = timeouts if timeouts is not None else patience(request.dialect)
+        self.limits = limits if limits is not None else DEFAULT_LIMITS
+        self._proxy = Proxy.from_url(proxy) if isinstance(proxy, str) else proxy
+        self._random = random
+        self._strategy = request.strategy
+        self._first = request.http()
+        token = None if resume_from is None else decode_token(resume_from, request.dialect)
+        self._token = token
+        self._clocks = Clocks(self.timeouts)
+        self._count = Count()
+        self._state: State = "idle"
+        self._wire: Wire | None = None
+        self._body: Body = "none"
+        self._attempt = Attempt("first", self._first)
+        self._head: Head | None = None
+        self._error_reader: StreamDecoder | None = None
+        self._checked = bytearray()
+        self._late = -1
+        """Bytes that came behind the provider's last word; -1 before it."""
+        self._next: Attempt | None = None
+        self._wait: tuple[float, str] | None = None
+        self._not_before = float("-inf")
+        self._end: StreamEnd | None = None
+        self._answer = Assembly(
+            request.dialect if token is None else token.origin.dialect,
+            self.limits,
+            terminator=request.terminator,
+            by_bytes=self._strategy.kind == "byte_offset",
+            tracked=self._strategy.kind is not None or "replay" in self.policy.allow,
+            token=token,
+        )
+        keeps = "continuation" in self.policy.allow
+        self._transcript = Transcript(self.limits) if keeps else None
+
+    # ---- one attempt
+
+    def _connect(self, now: float) -> None:
+        self._state, self._body, self._wait = "running", "none", None
+        self._count.connections += 1
+        self._count.row += 1
+        self._wire = Wire(self._attempt.request, now, self.timeouts, self.limits, self._proxy)
+
+    def _take(self, items: list[Head | bytes | BodyEnd | Broken], now: float) -> list[Event]:
+        """What came of the connection, piece by piece."""
+        events: list[Event] = []
+        for item in items:
+            if self._end is not None or self._state != "running":
+                break
+            if isinstance(item, bytes):
+                events += self._take_body(item, now)
+            elif isinstance(item, Head):
+                events += self._take_head(item, now)
+            elif isinstance(item, BodyEnd):
+                events += self._take_end(None, now)
+            else:
+                events += self._take_end(item.error, now)
+        return events
+
+    def _take_head(self, head: Head, now: float) -> list[Event]:
+        assert self._wire is not None
+        self._head, status = head, head.status
+        shown = tuple(allowed_headers(head.headers).items())
+        events: list[Event] = [Connected(status, shown)]
+        content_type = head.header("content-type")
+        if 300 <= status < 400 and (onward := self._redirect(head)) is not None:
+            self._attempt = Attempt(self._attempt.mode, onward)
+            self._count.redirects += 1
+            self._count.row -= 1
+            self._close_and_wait(now, "redirected")
+        elif self._attempt.mode == "check":
+            self._body, self._checked = "check", bytearray()
+            self._clocks.begin_body(now + ERROR_BODY_SECONDS)
+        elif 200 <= status < 300:
+            self._count.begun, self._count.redirects = True, 0
+            self._body, self._late = "answer", -1
+            self._clocks.begin_body()
+            mode = BODY_MODES.get(self._attempt.mode, "first")
+            self._answer.begin(mode, content_type, status)
+        else:
+            self._body = "error"
+            self._count.unanswered = False
+            self._clocks.begin_body(now + ERROR_BODY_SECONDS)
+            self._error_reader = StreamDecoder(
+                self.request.dialect, content_type=content_type, status=status, limits=self.limits
+            )
+        return events
+
+    def _redirect(self, head: Head) -> HTTPRequest | None:
+        location = head.header("location")
+        if location is None or self._count.redirects >= self.policy.max_redirects:
+            return None
+        if not self.request.follows_redirects:
+            return None
+        return redirected(self._attempt.request, head.status, location)
+
+    def _take_body(self, data: bytes, now: float) -> list[Event]:
+        if self._body == "error":
+            assert self._error_reader is not None
+            return [e for e in self._error_reader.receive_data(data) if type(e) is Heartbeat]
+        if self._body == "check":
+            room = self.limits.error_body_bytes - len(self._checked)
+            self._checked += data[:room]
+            return []
+        events = self._deliver(self._answer.receive(data))
+        self._clocks.heard(now, progress=any(type(e) is not Heartbeat for e in events))
+        if self._answer.refused:
+            return events + self._refused(now)
+        if self._answer.told is not None:
+            return events + self._provider_failed(now)
+        if self._end is not None:
+            return events
+        if self._answer.done:
+            if self._late < 0:
+                self._late = 0
+                self._clocks.begin_body(now + LAST_LOOK_SECONDS)
+            else:
+                self._late += len(data)
+            if self._late > LAST_LOOK_BYTES:
+                return events + self._conclude(False, None)
+        return events
+
+    def _take_end(self, error: ErrorInfo | None, now: float) -> list[Event]:
+        """The body is over: in order, or with ``error``."""
+        if self._body == "none":
+            assert error is not None
+            assert self._wire is not None
+            if self._wire.sent_any:
+                self._count.unanswered = True
+            return self._fail_or_break(error, now)
+        if self._body == "check":
+            return self._take_check(now)
+        if self._body == "error":
+            return self._take_error(now)
+        if self._late >= 0:
+            return self._conclude(False, None)
+        self._count.unanswered = True
+        events = self._pause_answer(truncated=error is not None)
+        if self._answer.refused:
+            return events + self._refused(now)
+        if self._answer.told is not None:
+            return events + self._provider_failed(now)
+        if self._answer.said_all(error is not None):
+            return events + self._conclude(error is not None, None)
+        if error is not None and not error.retryable and error.kind not in LOST:
+            return events + self._give_up(error)
+        if error is None:
+            if self._ends_here():
+                return events + self._conclude(False, None)
+            message = "the body ended before the provider said that the answer is complete"
+            error = ErrorInfo("truncated", message, retryable=True)
+        return events + self._break(error, now)
+
+    def _take_check(self, now: float) -> list[Event]:
+        """The answer to whether the cursor is still good."""
+        assert self._head is not None
+        if not self._strategy.valid(self._head.status, bytes(self._checked)):
+            why = "the server no longer knows the cursor"
+            return self._refused(now, ErrorInfo("cursor", why, status=self._head.status))
+        request = self._strategy.resume(self._first, self._answer.known())
+        assert request is not None
+        self._attempt = Attempt("continue", request)
+        self._count.row -= 1
+        self._close_and_wait(now, "the cursor was checked")
+        return []
+
+    def _take_error(self, now: float) -> list[Event]:
+        """An error document is whole, or as whole as it will be."""
+        assert self._head is not None
+        assert self._error_reader is not None
+        end = self._error_reader.receive_eof()[-1]
+        assert isinstance(end, StreamEnd)
+        error = end.error or ErrorInfo("provider", f"HTTP {self._head.status}")
+        error = with_head(error, self._head.status, self._head.headers)
+        if self._attempt.mode in EXACT and self._strategy.refused(self._head.status, error):
+            return self._refused(now, error)
+        return self._fail_or_break(error, now)
+
+    def _clock_ran_out(self, clock: str | None, now: float) -> list[Event]:
+        """A body took too long."""
+        if clock is None:
+            return []
+        if clock == "cap":
+            return self._take_end(None, now)
+        seconds = getattr(self.timeouts, clock)
+        what = {"idle": "not a byte", "progress": "nothing but heartbeats"}[clock]
+        message = f"{what} within Timeouts.{clock} ({seconds:g} s)"
+        return self._take_end(ErrorInfo("timeout", message, retryable=True), now)
+
+    # ---- breaks
+
+    def _fail_or_break(self, error: ErrorInfo, now: float) -> list[Event]:
+        """An attempt came to nothing before its body."""
+        return self._break(error, now) if error.retryable else self._give_up(error)
+
+    def _provider_failed(self, now: float) -> list[Event]:
+        """The provider told an error in the stream: what it stored is that error."""
+        error = self._answer.told
+        assert error is not None
+        if error.retryable:
+            refused = {*self._count.refused, *EXACT}
+            if self._plan(refused) is not None:
+                self._count.refused = tuple(refused)
+                return self._break(error, now)
+        return self._conclude(False, None)
+
+    def _refused(self, now: float, error: ErrorInfo | None = None) -> list[Event]:
+        """The server does not go on: that way is closed, another one may not be."""
+        mode = self._attempt.mode
+        error = error or self._answer.refusal or ErrorInfo("cursor", self._answer.refused)
+        if mode in EXACT and error.retryable and error.kind != "cursor":
+            return self._break(error, now)
+        self._count.refused = (*self._count.refused, "continue" if mode == "check" else mode)
+        if error.status == NOT_FOUND:
+            # What is not there was not begun.
+            self._count.unanswered = False
+        told = msgspec.structs.replace(error, kind="cursor", retryable=False)
+        return self._break(told, now, delay=0.0)
+
+    def _break(self, error: ErrorInfo, now: float, delay: float | None = None) -> list[Event]:
+        """The connection is of no more use: try again, or end."""
+        events: list[Event] = [Disconnected(error)]
+        exact = self._attempt.mode in EXACT and self._body == "answer"
+        if exact and self._answer.fresh and not self._answer.refused:
+            self._count.row, self._count.refused = 1, ()
+        attempt = self._plan()
+        if attempt is None:
+            return events + self._give_up(error)
+        policy, count = self.policy, self._count
+        spent = count.row >= policy.max_attempts or count.connections >= policy.max_connections
+        if not count.begun:
+            spent = spent or count.retries >= policy.max_retries
+            count.retries += 1
+        if spent:
+            return events + self._give_up(exhausted(error, count.connections))
+        if delay is None:
+            fraction = 0.0 if self._random is None else self._random()
+            delay = policy.delay(count.row + 1, fraction)
+            delay = max(delay, self._answer.retry or 0.0, error.retry_after or 0.0)
+        longest = max(policy.max_retry_after, policy.max_delay * (1 + policy.jitter))
+        total = self._clocks.total
+        if delay > longest or (total is not None and now + delay >= total):
+            return events + self._give_up(too_late(error, delay))
+        self._begin_generation(attempt)
+        self._attempt = attempt
+        if attempt.mode == "continue":
+            check = self._strategy.check(self._first, self._answer.known())
+            self._attempt = attempt if check is None else Attempt("check", check)
+        self._close_and_wait(now + delay, "backoff")
+        return [*events, Reconnecting(count.row + 1, delay)]
+
+    def _plan(self, refused: set[str] | None = None) -> Attempt | None:
+        transcript = self._transcript
+        return next_attempt(
+            Situation(
+                request=self.request,
+                first=self._first,
+                strategy=self._strategy,
+                policy=self.policy,
+                known=self._answer.known(),
+                visible=self._answer.visible,
+                unanswered=self._count.unanswered,
+                comparable=self._answer.comparable,
+                refused=frozenset(self._count.refused if refused is None else refused),
+                text=None if transcript is None else continuable(transcript),
+            )
+        )
+
+    def _begin_generation(self, attempt: Attempt) -> None:
+        if attempt.mode == "restart":
+            self._answer.restart()
+        elif attempt.mode in GENERATES:
+            inexact = attempt.mode in ("again", "continuation")
+            self._answer.next_generation("continuation" if inexact else None)
+
+    def _close_and_wait(self, until: float, reason: str) -> None:
+        self._state = "closing" if self._wire is not None else "waiting"
+        self._body = "none"
+        self._wait = (until, reason)
+
+    # ---- the end
+
+    def _pause_answer(self, truncated: bool) -> list[Event]:
+        return self._deliver(self._answer.pause(truncated)) if self._body == "answer" else []
+
+    def _ends_here(self) -> bool:
+        """Whether an orderly end is the end, though the provider said nothing of one."""
+        assert self._head is not None
+        return self._head.status == NO_CONTENT or (
+            self.request.dialect == "records" and not self._strategy.after_end
+        )
+
+    def _give_up(self, error: ErrorInfo) -> list[Event]:
+        """No more attempts: a provider's error fails the stream, a break interrupts it."""
+        return self._conclude(True, error)
+
+    def _conclude(self, truncated: bool, error: ErrorInfo | None) -> list[Event]:
+        """The tail of the answer, and ``StreamEnd``."""
+        tail = self._answer.finish(truncated)
+        end = tail.pop()
+        assert isinstance(end, StreamEnd)
+        if error is not None and end.outcome != "complete":
+            end = StreamEnd("interrupted" if error.kind in LOST else "failed", error)
+        return self._deliver(tail) + self._finish_with(end)
+
+    def _finish_with(self, end: StreamEnd) -> list[Event]:
+        self._end = end
+        self._state = "ended"
+        return [end]
+
+    def _deliver(self, events: list[Event]) -> list[Event]:
+        if self._transcript is not None:
+            try:
+                for event in events:
+                    self._transcript.add(event)
+            except LimitExceeded:
+                # What is not kept whole cannot be continued.
+                self._transcript = None
+        end = events[-1] if events else None
+        if isinstance(end, StreamEnd):
+            # A limit, or bytes that are none of the framing's.
+            self._finish_with(end)
+        return events
+
+
+def exhausted(error: ErrorInfo, connections: int) -> ErrorInfo:
+    """The last of so many failures."""
+    message = f"gave up after {connections} connections; the last one: {error}"
+    kind = "exhausted" if error.kind in LOST else error.kind
+    return msgspec.structs.replace(error, kind=kind, message=message)
+
+
+def too_late(error: ErrorInfo, delay: float) -> ErrorInfo:
+    """The server asks for a longer wait than there is time for."""
+    message = f"worth another attempt in {delay:g} s, which is too long to wait: {error}"
+    return msgspec.structs.replace(error, message=message, retry_after=delay)
+
+
+def patience(dialect: str | None) -> Timeouts:
+    """The timeouts that suit a dialect."""
+    return Timeouts() if dialect is None else dialect_class(dialect).timeouts
+
+
+def continuable(transcript: Transcript) -> str | None:
+    """The text of an answer that is nothing but one text, or has thought before it."""
+    if set(transcript.choices) != {0} or transcript.tool_calls or transcript.refusal:
+        return None
+    return transcript.text or None

@@ -1,0 +1,267 @@
+"""JoinedDecoder: one answer whose bytes come in several responses.
+
+A ``StreamDecoder`` that can be broken off and taken up again: the dialect, with all that it
+knows of the answer, stays; the framing begins anew with each body, whose first records pass
+through a ``Seam``. With ``offsets`` the bodies are one row of bytes instead (llama.cpp keeps
+them so): the framing stays, too, and resume points are counted in bytes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..decoder import StreamDecoder
+from ..events import Event, Resumed, ResumePoint
+from ..framing.items import Blank, Comment, Item, Stray, Unfinished, WireRecord
+from ..framing.jsonl import JSONLines
+from ..framing.sniff import Sniffer
+from ..framing.sse import SSE
+from ..opening import Opening
+from ..snapshot import load_scalars
+from .seam import Seam
+
+if TYPE_CHECKING:
+    from ..dialects.base import Dialect
+    from ..errors import ErrorInfo
+    from ..framing import AnyFraming
+    from ..policy import Limits
+    from ..resume import Cursor, ResumeToken
+
+__all__ = ["JoinedDecoder"]
+
+
+class JoinedDecoder(StreamDecoder):
+    """The decoder of a session. ``generation`` and ``position`` are those it begins with."""
+
+    __slots__ = ("_generation", "_kept", "_leftover", "_limits", "_offset", "_paused", "_position", "_seam", "_silent")
+
+    def __init__(
+        self,
+        dialect: str | None = None,
+        *,
+        content_type: str | None = None,
+        limits: Limits,
+        status: int = 200,
+        terminator: str | None = None,
+        generation: int = 0,
+        position: int = 0,
+        offset: int | None = None,
+        silent: int | None = None,
+    ) -> None:
+        super().__init__(
+            dialect,
+            content_type=content_type,
+            status=status,
+            limits=limits,
+            terminator=terminator,
+        )
+        self._limits = limits
+        self._generation = generation
+        self._position = position
+        self._kept: Dialect | None = None
+        self._seam: Seam | None = None
+        self._offset = offset
+        self._silent = silent
+        """Up to this offset the answer has been delivered."""
+        self._paused = False
+        self._leftover: list[Item] = []
+        """What the end of the body left, in case it is the end of the answer."""
+
+    # ---- breaking off, and going on
+
+    def pause(self, truncated: bool) -> list[Event]:
+        """The body has ended, the answer may not have: take what lacks only its terminator.
+
+        Afterwards either ``rejoin`` or ``receive_eof``. A row of bytes is left as it is.
+        """
+        events: list[Event] = []
+        if self._paused or self._ended or self._opening is not None or self._offset is not None:
+            return events
+        framing, dialect = self._reading()
+        self._paused, self._fast = True, None
+        self._leftover = framing.end()
+        last = self._leftover[-1] if self._leftover else None
+        if isinstance(last, Unfinished) and dialect.accepts(last, truncated):
+            del self._leftover[-1]
+            self._read(framing, dialect, [last.record], events)
+        return events
+
+    def said_all(self, truncated: bool) -> bool:
+        """Whether the answer is complete, if this is the end of it."""
+        dialect = self._dialect
+        if dialect is None:
+            return False
+        closed = self._framing is None or self._framing.closed
+        return dialect.error is None and dialect.said_all(truncated or not closed)
+
+    def rejoin(self, content_type: str | None, status: int, seam: Seam) -> None:
+        """The answer goes on in another body, whose first records ``seam`` judges."""
+        assert self._dialect is not None
+        self._kept, self._seam = self._dialect, seam
+        self._paused, self._leftover = False, []
+        self._framing, self._fast = None, None
+        self._opening = Opening(
+            limits=self._limits,
+            status=status,
+            dialect=self._dialect.name,
+            sniffer=Sniffer(content_type=content_type),
+        )
+
+    def skip_to(self, seen: Cursor | None, contiguous: bool) -> None:
+        """All up to ``seen`` is read in silence: it has been delivered, to another process."""
+        if self._offset is not None:
+            self._silent = seen if isinstance(seen, int) else None
+        else:
+            self._seam = Seam(asked=None, seen=seen, contiguous=contiguous)
+
+    def move_to(self, position: int) -> None:
+        """So many events of the answer have been delivered."""
+        if self._dialect is not None:
+            self._dialect.position = position
+
+    @classmethod
+    def from_token(
+        cls, token: ResumeToken, limits: Limits, content_type: str | None, status: int
+    ) -> JoinedDecoder:
+        """The decoder of a new process: it knows of the answer what the token says."""
+        by_bytes = token.origin.kind == "byte_offset"
+        base, seen = token.base, token.seen
+        decoder = cls(
+            token.origin.dialect,
+            content_type=content_type,
+            status=status,
+            limits=limits,
+            position=token.position,
+            offset=(base if isinstance(base, int) else 0) if by_bytes else None,
+            silent=seen if by_bytes and isinstance(seen, int) else None,
+        )
+        if base is not None:
+            decoder._kept = load_scalars(token, limits)
+        if not by_bytes:
+            decoder._seam = Seam(asked=base, seen=seen, contiguous=token.origin.contiguous)
+        return decoder
+
+    @property
+    def seam(self) -> Seam | None:
+        """The seam at which the decoder stands; None once the stream has gone on."""
+        return self._seam
+
+    @property
+    def half_silent(self) -> bool:
+        """What is read in silence has been read in part: it is to be read once more, anew."""
+        return self._seam is not None and self._seam.asked != self._seam.seen
+
+    @property
+    def offset(self) -> int | None:
+        """The bytes of the row so far; None if the bodies are no row of bytes."""
+        return self._offset
+
+    @property
+    def known(self) -> Dialect | None:
+        """The dialect with what it knows of the answer; None while it is not known itself."""
+        return self._dialect
+
+    @property
+    def told(self) -> ErrorInfo | None:
+        """The error that the provider has told."""
+        return None if self._dialect is None else self._dialect.error
+
+    # ---- reading
+
+    def _finish(self, truncated: bool, error: ErrorInfo | None, events: list[Event]) -> None:
+        if self._paused:
+            framing, dialect = self._reading()
+            self._finish_with(framing, dialect, self._leftover, truncated, error, events)
+        else:
+            super()._finish(truncated, error, events)
+
+    def _open(self, opening: Opening) -> tuple[AnyFraming, Dialect]:
+        framing, dialect = super()._open(opening)
+        if self._kept is not None:
+            self._dialect = self._kept
+            return framing, self._kept
+        dialect.generation = self._generation
+        dialect.position = self._position
+        dialect.by_bytes = self._offset is not None
+        return framing, dialect
+
+    def _shortcut(self) -> SSE | JSONLines | None:
+        if self._seam is not None or self._offset is not None:
+            return None
+        return super()._shortcut()
+
+    def _receive(self, data: bytes, events: list[Event]) -> None:
+        if self._offset is None:
+            super()._receive(data, events)
+            return
+        for line in data.splitlines(keepends=True) if data else (data,):
+            self._receive_line(line, self._offset + len(line), events)
+
+    def _receive_line(self, line: bytes, offset: int, events: list[Event]) -> None:
+        """Read one line, or a part of one, which ends at ``offset``; mark the end of a record."""
+        told: list[Event] = []
+        super()._receive(line, told)
+        self._offset = offset
+        if self._silent is not None and offset <= self._silent:
+            if offset == self._silent and self._dialect is not None:
+                self._dialect.position = self._position
+            return
+        if told and self._at_rest() and self._dialect is not None:
+            self._dialect.mark(offset, told)
+            last = told[-1]
+            self._point = last if type(last) is ResumePoint else None
+        events += told
+
+    def _at_rest(self) -> bool:
+        """Whether the byte that was read last ended a record."""
+        return isinstance(self._framing, SSE | JSONLines) and self._framing.at_rest
+
+    def _read(
+        self,
+        framing: AnyFraming,
+        dialect: Dialect,
+        items: list[Item],
+        events: list[Event],
+        *,
+        mixed: bool = True,
+    ) -> None:
+        while self._seam is not None and items:
+            # Only up to the first new record are they judged one by one.
+            if self._seam.state in ("beginning", "refused"):
+                return
+            item = items.pop(0)
+            self._read_at_seam(self._seam, framing, dialect, item, events)
+            mixed = True
+        if items:
+            super()._read(framing, dialect, items, events, mixed=mixed)
+
+    def _read_at_seam(
+        self,
+        seam: Seam,
+        framing: AnyFraming,
+        dialect: Dialect,
+        item: Item,
+        events: list[Event],
+    ) -> None:
+        if isinstance(item, bytes):
+            item = framing.form.whole(item)
+        if isinstance(item, Blank) and item.id is not None and not item.told:
+            record: WireRecord | None = WireRecord(b"", item.type, item.id)
+        elif isinstance(item, Stray):
+            record = WireRecord(item.data)
+        else:
+            record = item if isinstance(item, WireRecord) else None
+        if record is None or isinstance(item, Comment):
+            super()._read(framing, dialect, [item], events)
+            return
+        verdict = seam.judge(dialect, record)
+        if verdict == "silent":
+            super()._read(framing, dialect, [item], [])
+        elif verdict == "take":
+            if seam.state == "joined":
+                self._seam, self._kept = None, None
+                self._fast = self._shortcut()
+                if seam.asked != seam.seen:
+                    dialect.position = self._position
+                events.append(Resumed("continue"))
+            super()._read(framing, dialect, [item], events)

@@ -1,0 +1,240 @@
+"""StreamSession: one answer over as many connections as it takes.
+
+A driver asks ``next_step``, carries the step out, and tells what came of it; each call returns
+the events that it caused. What is said out of step raises and changes nothing; what comes too
+early does nothing. ``course`` judges what happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING
+
+from ..errors import ErrorInfo, OutOfStepError
+from ..events import Event, StreamEnd
+from ..http import BodyEnd, Head
+from .course import Course
+from .steps import Close, Done, Receive, Step, Wait
+
+if TYPE_CHECKING:
+    from ..request import HTTPRequest
+    from .wire import Wire
+
+__all__ = ["StreamSession"]
+
+Headers = Mapping[str, str] | Iterable[tuple[str, str]]
+BytesLike = bytes | bytearray | memoryview
+LASTING = frozenset({"SSLCertVerificationError", "CertificateError"})
+"""Names of exceptions that no other attempt makes good."""
+
+
+class StreamSession(Course):
+    """One answer. See docs/sessions.md for what each call is for.
+
+    ``resume_from`` is the token of an earlier session's ``ResumePoint``, ``proxy`` an
+    ``http://`` or ``https://`` URL. ``random`` gives the fraction of the jitter, from 0 to 1;
+    without it delays are the policy's own. ``timeouts`` are by default those that suit the
+    dialect.
+
+    Raises ``ResumeTokenError`` for a token that is none, or is of another dialect, and
+    ``ValueError`` for a proxy that cannot be spoken to.
+    """
+
+    # ---- what is next
+
+    def start(self, now: float) -> list[Event]:
+        """Begin. A second call does nothing.
+
+        A token of an answer's end connects nowhere: its end is told at once.
+        """
+        if self._state != "idle":
+            return []
+        self._clocks.start(now)
+        if self._token is not None and self._token.ended:
+            return self._finish_with(StreamEnd("complete"))
+        if self._token is not None:
+            attempt = self._plan()
+            if attempt is None:
+                why = "what the token stands for cannot be asked for again"
+                error = ErrorInfo("cursor", f"{self._strategy.name}: {why}")
+                return self._finish_with(StreamEnd("interrupted", error))
+            self._attempt = attempt
+        self._state = "waiting"
+        self._wait = (now, "held back")
+        if self._not_before <= now:
+            self._connect(now)
+        return []
+
+    def next_step(self, now: float) -> Step:
+        """What the driver is to do. It may be asked again: the answer stays the same until a
+        call has told what happened.
+
+        Of the state one thing changes: from when a ``Receive`` is first asked for, the idle
+        and progress clocks run. Raises ``OutOfStepError`` before ``start``.
+        """
+        if self._state == "idle":
+            raise OutOfStepError("next_step() before start(): call start(now) first")
+        if self._wire is None:
+            if self._end is not None:
+                return Done(self._end)
+            assert self._wait is not None
+            until, reason = self._wait
+            return Wait(max(until, self._not_before), reason)
+        if self._state != "running":
+            return Close()
+        if self._body == "none":
+            return self._wire.step(self._clocks.total)
+        return Receive(self._clocks.asked(now))
+
+    # ---- what happened: the connection
+
+    def connected(self, now: float) -> list[Event]:
+        """What ``Connect`` asked for is done."""
+        self._expect("connected", "connect").connected(now)
+        return []
+
+    def tls_started(self, now: float) -> list[Event]:
+        """What ``StartTLS`` asked for is done."""
+        self._expect("tls_started", "proxy_tls", "tls").tls_started(now)
+        return []
+
+    def sent(self, now: float) -> list[Event]:
+        """All that ``Send`` gave is sent."""
+        self._expect("sent", "tunnel", "send").sent(now)
+        return []
+
+    def receive_data(self, data: BytesLike, now: float) -> list[Event]:
+        """What the connection gave. The empty read of a socket is ``receive_eof``."""
+        if self._end is not None:
+            return []
+        wire = self._expect("receive_data", "tunnel", "look", "head", "body", "send")
+        return self._take(wire.received(bytes(data), now), now)
+
+    def receive_eof(self, now: float) -> list[Event]:
+        """The connection ended in order: FIN, and with TLS its close_notify."""
+        if self._end is not None:
+            return []
+        wire = self._expect("receive_eof", "tunnel", "look", "head", "body", "send")
+        return self._take(wire.ended(now), now)
+
+    def connection_lost(self, error: BaseException | ErrorInfo, now: float) -> list[Event]:
+        """Dialling, a handshake, sending or receiving failed."""
+        if self._end is not None or self._state == "closing":
+            return []
+        wire = self._expect("connection_lost")
+        return self._take(wire.lost(as_error(error), now), now)
+
+    def closed(self, now: float) -> list[Event]:
+        """What ``Close`` asked for is done."""
+        if self._wire is None or self._state == "running":
+            raise self._out_of_step("closed")
+        self._wire = None
+        if self._state == "closing":
+            self._state = "waiting"
+        return []
+
+    # ---- what happened: the response, for drivers with an HTTP client of their own
+
+    def response_started(
+        self, status: int, headers: Headers, now: float
+    ) -> list[Event]:
+        """The response to ``Connect.request`` has begun."""
+        wire = self._expect("response_started", "connect")
+        wire.bypass()
+        pairs = headers.items() if isinstance(headers, Mapping) else headers
+        known = tuple((name.lower(), value) for name, value in pairs)
+        return self._take([Head(status, "", known)], now)
+
+    def receive_body(self, data: BytesLike, now: float) -> list[Event]:
+        """A piece of its body, without any transfer or content coding."""
+        if self._end is not None:
+            return []
+        self._expect("receive_body", "body")
+        return self._take([bytes(data)], now)
+
+    def body_ended(self, now: float) -> list[Event]:
+        """Its body ended in order. A broken one is ``connection_lost``."""
+        if self._end is not None:
+            return []
+        self._expect("body_ended", "body")
+        return self._take([BodyEnd()], now)
+
+    # ---- what happened: time, and the user
+
+    def handle_timeout(self, now: float) -> list[Event]:
+        """The time that a step named has come. Called too early it does nothing."""
+        if self._state == "idle":
+            raise self._out_of_step("handle_timeout")
+        if self._end is not None:
+            return []
+        if self._clocks.total is not None and now >= self._clocks.total:
+            seconds = self.timeouts.total
+            error = ErrorInfo("timeout", f"no whole answer within Timeouts.total ({seconds:g} s)")
+            return self._give_up(error)
+        wire = self._wire
+        if wire is None:
+            assert self._wait is not None
+            if now >= max(self._wait[0], self._not_before):
+                self._connect(now)
+            return []
+        if self._state != "running":
+            return []
+        if self._body == "none":
+            items = wire.timed_out(now)
+            return [] if items is None else self._take(items, now)
+        return self._clock_ran_out(self._clocks.over(now), now)
+
+    def cancel(self, reason: str | None, now: float) -> list[Event]:
+        """The user wants no more: the stream ends as ``cancelled``. After its end, nothing."""
+        if self._end is not None:
+            return []
+        error = None if reason is None else ErrorInfo("cancelled", reason)
+        return self._finish_with(StreamEnd("cancelled", error))
+
+    def reconnect(self, now: float) -> list[Event]:
+        """Drop the connection and take the stream up on another one, at once."""
+        if self._end is not None or self._wire is None or self._state != "running":
+            return []
+        events = self._pause_answer(truncated=True)
+        error = ErrorInfo("connection", "reconnecting was asked for", retryable=True)
+        return events + self._break(error, now, delay=0.0)
+
+    def not_before(self, time: float, now: float) -> list[Event]:
+        """No connection is begun before ``time``; one that is there goes on."""
+        self._not_before = max(self._not_before, time)
+        return []
+
+    def stop_request(self) -> HTTPRequest | None:
+        """The call that ends a generation which goes on without its reader; None where there
+        is no such call, or nothing to end."""
+        return self._strategy.stop(self._first, self._answer.known())
+
+    @property
+    def end(self) -> StreamEnd | None:
+        """The ``StreamEnd``, once it has been told."""
+        return self._end
+
+    # ---- misuse
+
+    def _expect(self, call: str, *phases: str) -> Wire:
+        """The wire, if ``call`` is in step with it. Raises ``OutOfStepError``."""
+        wire = self._wire
+        if wire is None or self._state != "running" or (phases and wire.phase not in phases):
+            raise self._out_of_step(call)
+        return wire
+
+    def _out_of_step(self, call: str) -> OutOfStepError:
+        phase = self._wire.phase if self._wire is not None else "no connection"
+        return OutOfStepError(
+            f"{call}() is out of step: the session is {self._state} ({phase}); "
+            "do what next_step() says"
+        )
+
+
+def as_error(error: BaseException | ErrorInfo) -> ErrorInfo:
+    """What a driver met, as an ``ErrorInfo``."""
+    if isinstance(error, ErrorInfo):
+        return error
+    name = type(error).__name__
+    text = f"{name}: {error}" if str(error) else name
+    return ErrorInfo("connection", text, retryable=name not in LASTING)

@@ -1,0 +1,78 @@
+"""The steps: what a driver is to do next, as values.
+
+A driver carries one out, tells the session how it went, and asks again. Times are those of
+the driver's own monotonic clock, in seconds; None is never.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from ..events import StreamEnd
+    from ..request import HTTPRequest
+
+__all__ = ["Close", "Connect", "Done", "Receive", "Send", "StartTLS", "Step", "Wait"]
+
+
+class Connect(msgspec.Struct, frozen=True):
+    """Dial; then ``connected`` or ``connection_lost``.
+
+    ``request`` is for drivers with an HTTP client of their own: they send it, and then call
+    ``response_started``; ``response_deadline`` is when the response's head has to be there.
+    """
+
+    host: str
+    port: int
+    deadline: float | None
+    request: HTTPRequest
+    response_deadline: float | None = None
+
+
+class StartTLS(msgspec.Struct, frozen=True):
+    """Shake hands over what is connected, then ``tls_started`` or ``connection_lost``."""
+
+    server_hostname: str
+    deadline: float | None
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Send all of ``data``, then ``sent`` or ``connection_lost``."""
+
+    data: bytes
+    deadline: float | None
+
+    def __repr__(self) -> str:
+        return f"Send({len(self.data)} bytes, deadline={self.deadline!r})"
+
+
+class Receive(msgspec.Struct, frozen=True):
+    """Receive what is there, then ``receive_data``, ``receive_eof`` or ``connection_lost``.
+
+    At the deadline ``handle_timeout``. A deadline that is not after now asks for what lies
+    there already.
+    """
+
+    deadline: float | None
+
+
+class Wait(msgspec.Struct, frozen=True):
+    """Sleep, then ``handle_timeout``."""
+
+    until: float
+    reason: str
+
+
+class Close(msgspec.Struct, frozen=True):
+    """Close the connection, whatever its state, then ``closed``."""
+
+
+class Done(msgspec.Struct, frozen=True):
+    """Nothing is left to do. ``end`` is the ``StreamEnd`` that has been told."""
+
+    end: StreamEnd
+
+
+Step = Connect | StartTLS | Send | Receive | Wait | Close | Done
