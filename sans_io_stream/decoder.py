@@ -362,6 +362,9 @@ class StreamDecoder:
         events: list[Event],
     ) -> None:
         """The last items, and what is said of the end."""
+        if truncated:
+            # A line that was cut off is a part of the block that was.
+            items = [item for item in items if not isinstance(item, Stray)]
         last = items[-1] if items else None
         if isinstance(last, Unfinished):
             items.pop()

@@ -22,7 +22,7 @@ def request_bytes(method, url, headers, body) -> bytes:
     conn = h11.Connection(h11.CLIENT)
     hs = [("host", url.authority), *headers]
     if body: hs.append(("content-length", str(len(body))))
-    return conn.send(h11.Request(method=method, target=url.target, headers=hs)) + body
+    return conn.send(h11.Request(method=method, target=url.target, headers=[(n, v.encode("latin-1")) for n, v in hs])) + body
 def connect_bytes(authority, headers) -> bytes:
     conn = h11.Connection(h11.CLIENT)
     return conn.send(h11.Request(method="CONNECT", target=authority, headers=[("host", authority), *headers]))

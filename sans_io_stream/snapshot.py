@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .dialects.plain import Records
 from .dialects.registry import DIALECTS
 from .errors import ResumeTokenError, SnapshotError
 from .events import ResumePoint
@@ -102,6 +103,8 @@ def load_scalars(token: ResumeToken, limits: Limits) -> Dialect:
     dialect.base_state = origin.state
     dialect.position = token.position
     dialect.by_bytes = origin.kind == "byte_offset"
+    if isinstance(dialect, Records):
+        dialect.last_event_id = str(token.base)
     return dialect
 
 

@@ -174,7 +174,7 @@ class Dialect(Answer):
         # mypy does not see that ``interpret`` may set the cursor.
         if own is None and self.cursor_kind == "sse_id":  # type: ignore[redundant-expr]
             own = record.id
-        if own is None and self.ended and not ended:
+        if own is None and self.ended and not ended and not self.by_bytes:
             own = before
         if own is not None:
             self.mark(own, events)

@@ -216,14 +216,14 @@ class Course:
         if self._body == "error":
             return self._take_error(now)
         if self._late >= 0:
-            return self._conclude(False, None)
+            return self._conclude(error is not None, None)
         self._count.unanswered = True
         events = self._pause_answer(truncated=error is not None)
         if self._answer.refused:
             return events + self._refused(now)
         if self._answer.told is not None:
             return events + self._provider_failed(now)
-        if self._answer.said_all(error is not None):
+        if self._answer.said_all(error is not None) and not (error and self._more_to_get()):
             return events + self._conclude(error is not None, None)
         if error is not None and not error.retryable and error.kind not in LOST:
             return events + self._give_up(error)
@@ -365,6 +365,11 @@ class Course:
 
     def _pause_answer(self, truncated: bool) -> list[Event]:
         return self._deliver(self._answer.pause(truncated)) if self._body == "answer" else []
+
+    def _more_to_get(self) -> bool:
+        """Whether what a cut left out behind the answer, the final counts, can be had."""
+        attempt = self._plan()
+        return attempt is not None and attempt.mode in EXACT
 
     def _ends_here(self) -> bool:
         """Whether an orderly end is the end, though the provider said nothing of one."""
