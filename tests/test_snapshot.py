@@ -66,7 +66,7 @@ def snapshots() -> dict[str, bytes]:
 
 def opened(blob: bytes) -> dict[str, Any]:
     """What a snapshot says, behind its version and its checksum."""
-    return msgspec.msgpack.decode(blob[snapshot.HEAD.size :])
+    return msgspec.msgpack.decode(blob[snapshot.HEAD.size :], type=dict[str, Any])
 
 
 def closed(state: object) -> bytes:
