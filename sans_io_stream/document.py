@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from .dialects.detection import tells_error
 from .dialects.failure import error_document
 from .framing import FRAMINGS
@@ -14,7 +16,7 @@ if TYPE_CHECKING:
     from .errors import ErrorInfo
     from .policy import Limits
 
-__all__ = ["read_error_document"]
+__all__ = ["read_error_document", "told_in_part"]
 
 
 def read_error_document(
@@ -33,3 +35,13 @@ def read_error_document(
             if isinstance(record, WireRecord | Stray) and tells_error(record.data, limits.depth):
                 return error_document(record.data, status)
     return error_document(body, status)
+
+
+def told_in_part(error: ErrorInfo, limit: int) -> ErrorInfo:
+    """``error``, read from the first ``limit`` bytes of its document alone, and saying so.
+
+    It stays the provider's error, with its status: the limit is no reason of the failure.
+    """
+    why = f"the error document exceeds Limits.error_body_bytes ({limit} bytes) and was cut there"
+    message = f"{error.message} [{why}]" if error.message else why
+    return msgspec.structs.replace(error, message=message)

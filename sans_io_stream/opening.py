@@ -16,7 +16,7 @@ import msgspec
 from .dialects.detection import detect, is_heartbeat, tells_error
 from .dialects.plain import Records
 from .dialects.registry import DIALECTS
-from .document import read_error_document
+from .document import read_error_document, told_in_part
 from .events import Event, Heartbeat
 from .framing import FRAMINGS, AnyFraming
 from .framing.items import Blank, Broken, Comment, Item, Stray, Unfinished, WireRecord
@@ -49,6 +49,8 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
     framing: AnyFraming | None = None
     document: bytearray | None = None
     """The body so far, if its status says that it is an error."""
+    cut: bool = False
+    """There was more of that body than may be read."""
     held: list[Item] | None = None
     guessed: bool = False
     """The dialect is what stays where nothing gave one away."""
@@ -62,7 +64,9 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
     def feed(self, data: bytes, events: list[Event]) -> list[Item] | None:
         """All items so far once both are known, else None; heartbeats go to ``events``."""
         if self.document is not None:
-            self.document += data[: self.limits.error_body_bytes - len(self.document)]
+            room = self.limits.error_body_bytes - len(self.document)
+            self.document += data[:room]
+            self.cut = self.cut or len(data) > room
             return None
         if self.framing is not None:
             return self._hold(self.framing, self.framing.feed(data), events)
@@ -93,7 +97,8 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
         if self.document is None:
             return None
         claim = self.sniffer.content_type
-        return read_error_document(bytes(self.document), self.status, claim, self.limits)
+        told = read_error_document(bytes(self.document), self.status, claim, self.limits)
+        return told_in_part(told, self.limits.error_body_bytes) if self.cut else told
 
     def found(self) -> tuple[AnyFraming, Dialect]:
         """Framing and dialect, once both are known."""

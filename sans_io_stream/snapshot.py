@@ -2,12 +2,15 @@
 
 Framing and dialect are structs whose fields are their whole state, so a snapshot is their
 encoding and nothing is kept twice. It is MessagePack around typed JSON, never pickle: safe to
-load from anywhere, and checked by the types of the fields. Headers and credentials never
-come near it.
+load from anywhere, and checked by the types of the fields. What fits the types may still be
+damaged (a position that lies outside, a flag that contradicts another), so a checksum stands
+before it. Headers and credentials never come near it.
 """
 
 from __future__ import annotations
 
+import struct
+import zlib
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -26,15 +29,26 @@ if TYPE_CHECKING:
     from .policy import Limits
     from .resume import ResumeToken
 
-__all__ = ["DecoderState", "dump", "dump_dialect", "load", "load_dialect", "load_scalars"]
+__all__ = [
+    "DecoderState",
+    "dump",
+    "dump_dialect",
+    "load",
+    "load_dialect",
+    "load_scalars",
+    "sealed",
+    "unsealed",
+]
 
-VERSION = 1
+VERSION = 2
+MAGIC = b"sios"
+HEAD = struct.Struct(">4sHI")
+"""What stands before the state: ``MAGIC``, the version, and the CRC-32 of the state."""
 
 
 class DecoderState(msgspec.Struct, kw_only=True):
-    """What a ``StreamDecoder`` holds. Defaults are written, too: the version is one."""
+    """What a ``StreamDecoder`` holds."""
 
-    version: int = VERSION
     raw: bool
     input_ended: bool
     ended: bool
@@ -55,26 +69,41 @@ def _decoder() -> msgspec.msgpack.Decoder[DecoderState]:
 
 def dump(state: DecoderState) -> bytes:
     """The state as bytes."""
-    return _encode(state)
+    return sealed(_encode(state))
+
+
+def sealed(state: bytes, magic: bytes = MAGIC) -> bytes:
+    """An encoded state behind its kind, its version and its checksum."""
+    return HEAD.pack(magic, VERSION, zlib.crc32(state)) + state
+
+
+def unsealed(blob: bytes, magic: bytes = MAGIC, what: str = "a decoder") -> bytes:
+    """The encoded state in ``blob``. Raises ``SnapshotError`` if it is damaged, of another
+    kind or of another version."""
+    found, version, checksum = HEAD.unpack_from(blob) if len(blob) >= HEAD.size else (b"", 0, 0)
+    if found != magic:
+        raise SnapshotError(f"no snapshot of {what}, or one whose beginning is damaged")
+    if version != VERSION:
+        raise SnapshotError(
+            f"snapshot has version {version}, this library reads {VERSION}: begin anew"
+        )
+    encoded = blob[HEAD.size :]
+    if zlib.crc32(encoded) != checksum:
+        raise SnapshotError("snapshot is damaged: its checksum does not match")
+    return encoded
 
 
 def load(blob: bytes) -> DecoderState:
     """The state in ``blob``. Raises ``SnapshotError`` if it is damaged or of another version."""
+    encoded = unsealed(blob)
     try:
-        version = msgspec.msgpack.decode(blob).get("version")
-        if version != VERSION:
-            raise SnapshotError(
-                f"snapshot has version {version}, this library reads {VERSION}: decode anew"
-            )
-        state = _decoder().decode(blob)
-        known = state.framing is not None and state.dialect is not None
-        if known == (state.opening is not None):
-            raise SnapshotError("snapshot is damaged: it fits no state of a decoder")
-        return state
-    except (msgspec.MsgspecError, AttributeError, ValueError, RecursionError) as error:
-        if isinstance(error, SnapshotError):
-            raise
+        state = _decoder().decode(encoded)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise SnapshotError(f"snapshot is damaged: {error}") from None
+    known = state.framing is not None and state.dialect is not None
+    if known == (state.opening is not None):
+        raise SnapshotError("snapshot is damaged: it fits no state of a decoder")
+    return state
 
 
 def dump_dialect(dialect: Dialect) -> tuple[str, bytes]:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sans_io_stream import (
+    ErrorInfo,
     Heartbeat,
+    Limits,
     Record,
     ResumePoint,
     StreamClosedError,
@@ -99,6 +101,26 @@ def test_an_empty_error_body_still_has_its_status() -> None:
     error = end(run(b"", status=429)).error
     assert error is not None
     assert (error.kind, error.status, error.retryable) == ("rate_limit", 429, True)
+
+
+@pytest.mark.parametrize("step", [1, 7, 999])
+def test_an_error_document_that_is_cut_says_so_and_keeps_its_status(step: int) -> None:
+    body = b'{"error": {"message": "no"}}'
+
+    def told(limit: int) -> ErrorInfo:
+        decoder = StreamDecoder(status=429, limits=Limits(error_body_bytes=limit))
+        for begin in range(0, len(body), step):
+            decoder.receive_data(body[begin : begin + step])
+            decoder = StreamDecoder.restore(decoder.snapshot())
+        error = end(decoder.receive_eof()).error
+        assert error is not None
+        return error
+
+    assert told(len(body)).message == "no"
+    cut = told(len(body) - 1)
+    assert (cut.kind, cut.status, cut.retryable) == ("rate_limit", 429, True)
+    assert cut.message.startswith('{"error": {"message": "no"} [')
+    assert f"exceeds Limits.error_body_bytes ({len(body) - 1} bytes)" in cut.message
 
 
 def test_an_error_document_deep_as_the_stack_raises_nothing() -> None:

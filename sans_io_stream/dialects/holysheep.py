@@ -20,7 +20,7 @@ from ..json_scan import JSONScan
 from ..resume import Cursor, CursorKind
 from ..usage_forms import holysheep_usage
 from .answer import is_json
-from .base import COLON
+from .base import COLON, LimitReached
 from .gemini import Gemini
 from .openai_chat import OpenAIChat
 from .shapes import is_array, is_object, members
@@ -92,7 +92,10 @@ class HolySheep(OpenAIChat):
         """Read ``half`` and ``record`` as one JSON text, or else each as what it is."""
         self.half = None
         whole = WireRecord(half.data + record.data, half.type, record.id or half.id)
-        if len(whole.data) <= self.limits.record_bytes and self.readable(whole.data):
+        if self.readable(whole.data):
+            limit = self.limits.record_bytes
+            if len(whole.data) > limit:
+                raise LimitReached("record_bytes", limit, "a JSON text over two records")
             super().interpret(whole, events)
             return
         self.unrecognized(half, "a JSON text that no record goes on with", events)

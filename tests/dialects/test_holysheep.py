@@ -183,8 +183,21 @@ def test_a_keep_alive_may_stand_between_the_halves() -> None:
 def test_halves_are_bounded() -> None:
     half, rest = '{"content":"' + "x" * 60, "y" * 60 + '"}'
     assert holysheep(half, rest).transcript.text.endswith("y")
-    got = holysheep(half, rest, limits=Limits(record_bytes=100))
-    assert len(got.of(Unrecognized)) == 2
+    got = holysheep(half, rest, limits=Limits(record_bytes=len(half + rest)))
+    assert got.transcript.text.endswith("y")
+    got = holysheep(chunk(1, "a"), half, rest, limits=Limits(record_bytes=len(half + rest) - 1))
+    assert (got.transcript.text, got.outcome) == ("a", "failed")
+    assert got.error is not None
+    assert got.error.kind == "limit"
+    assert "Limits.record_bytes" in got.error.message
+    assert got.of(Unrecognized) == []
+
+
+def test_what_makes_no_text_together_exceeds_no_limit() -> None:
+    half, other = '{"content":"' + "x" * 60, '{"content":"' + "y" * 60 + '"}'
+    got = holysheep(half, other, half, "{" * 60, limits=Limits(record_bytes=100))
+    assert got.transcript.text == "y" * 60
+    assert len(got.of(Unrecognized)) == 3
 
 
 def test_plain_text_is_the_answer() -> None:
