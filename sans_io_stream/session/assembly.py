@@ -28,6 +28,7 @@ from ..events import (
     Usage,
 )
 from ..policy import Limits
+from ..resume import Cursor
 from ..strategies.base import Known
 from .joined import JoinedDecoder
 from .replay import Delivered, Replay
@@ -35,7 +36,7 @@ from .seam import Seam
 
 if TYPE_CHECKING:
     from ..errors import ErrorInfo
-    from ..resume import Cursor, ResumeToken
+    from ..resume import ResumeToken
 
 __all__ = ["Assembly", "BodyMode"]
 
@@ -46,6 +47,26 @@ VISIBLE: frozenset[type] = ANSWER_EVENTS - {StreamStart, Usage, Unrecognized}
 """Events that a consumer cannot be asked to forget."""
 HEAD = 512
 """Bytes by which a body is known again, where all that is known of it is its bytes."""
+
+
+class Progress(msgspec.Struct):
+    """What has become of the answer, over all bodies so far."""
+
+    generation: int = 0
+    begun: int = -1
+    """The last generation of which something came: it may be billed."""
+    position: int = 0
+    """How many events of the answer have been delivered."""
+    visible: bool = False
+    """Something has been delivered that cannot be taken back."""
+    announced: Literal["restart", "continuation"] | None = None
+    """What is to be said of a new generation before its first event."""
+    delivered: Delivered | None = None
+    """What it is compared with if it comes again; None if it cannot be."""
+    recent: list[Cursor] = []
+    """The last opaque cursors."""
+    head: bytes = b""
+    """The first bytes of a row of bytes."""
 
 
 class Assembly:
@@ -65,29 +86,25 @@ class Assembly:
         self.limits = limits
         self.terminator = terminator
         self.by_bytes = by_bytes
+        self.tracked = tracked
         self.token = token
         self.decoder: JoinedDecoder | None = None
         """The one that has read what was delivered."""
-        self.generation = 0
-        self.position = 0 if token is None else token.position
-        """How many events of the answer have been delivered."""
-        self.visible = token is not None and token.position > 0
-        """Something of the answer has been delivered that cannot be taken back."""
+        self.progress = Progress()
+        if token is not None:
+            self.progress.position = token.position
+            self.progress.visible = token.position > 0
+        elif tracked:
+            self.progress.delivered = Delivered()
         self.refused = ""
         self.refusal: ErrorInfo | None = None
         self.fresh = False
         """This body has delivered something new."""
-        self.announced: Literal["restart", "continuation"] | None = None
-        """What is to be said of a new generation before its first event."""
-        self._generation_begun = -1
-        self._delivered = Delivered() if tracked and token is None else None
-        self._recent: list[Cursor] = []
         self._mode: BodyMode = "first"
         self._rival: JoinedDecoder | None = None
         self._replay: Replay | None = None
         self._seam_bytes: list[bytes] | None = None
         self._content: tuple[str | None, int] = (None, 200)
-        self._head = b""
 
     # ---- what is known
 
@@ -105,12 +122,12 @@ class Assembly:
     @property
     def begun(self) -> bool:
         """This generation has begun: it may be billed."""
-        return self._generation_begun == self.generation
+        return self.progress.begun == self.progress.generation
 
     @property
     def comparable(self) -> bool:
         """What has been delivered can be told from what has not, if it comes again."""
-        return self._delivered is not None or self._seen()[0] is not None
+        return self.progress.delivered is not None or self._seen()[0] is not None
 
     @property
     def done(self) -> bool:
@@ -139,8 +156,10 @@ class Assembly:
         self._mode, self._content = mode, (content_type, status)
         self._rival = self._replay = self._seam_bytes = None
         self.refused, self.refusal, self.fresh = "", None, False
+        if mode != "first":
+            self.progress.announced = None
         if mode == "first":
-            self.decoder = self._new_decoder(self.generation, self.position)
+            self.decoder = self._new_decoder(self.progress.generation, self.progress.position)
         elif mode == "replay":
             self._begin_replay()
         elif self.by_bytes:
@@ -178,7 +197,7 @@ class Assembly:
             asked=known.cursor,
             seen=known.cursor,
             first=known.first,
-            recent=tuple(self._recent),
+            recent=tuple(self.progress.recent),
             contiguous=known.contiguous,
             since=known.since,
             digest=known.since_digest,
@@ -186,14 +205,16 @@ class Assembly:
         self.decoder.rejoin(*self._content, seam)
 
     def _begin_replay(self) -> None:
-        if self._delivered is not None:
-            self._rival = self._new_decoder(self.generation, 0)
-            self._replay = Replay(self._delivered, self.limits.transcript_bytes, self._generation_begun >= 0)
+        if self.progress.delivered is not None:
+            self._rival = self._new_decoder(self.progress.generation, 0)
+            begun = self.progress.begun >= 0
+            limit = self.limits.transcript_bytes
+            self._replay = Replay(self.progress.delivered, limit, begun)
             return
         # A new process has nothing to compare but cursors: up to the one that was committed
         # all is silent.
         seen, contiguous = self._seen()
-        self.decoder = self._new_decoder(self.generation, self.position)
+        self.decoder = self._new_decoder(self.progress.generation, self.progress.position)
         self.decoder.skip_to(seen, contiguous)
 
     def _seen(self) -> tuple[Cursor | None, bool]:
@@ -211,8 +232,8 @@ class Assembly:
             return []
         if self._seam_bytes is not None:
             return self._receive_at_seam(data)
-        if self.by_bytes and len(self._head) < HEAD and self._mode == "first":
-            self._head += data[: HEAD - len(self._head)]
+        if self.by_bytes and len(self.progress.head) < HEAD and self._mode == "first":
+            self.progress.head += data[: HEAD - len(self.progress.head)]
         reading = self._reading
         assert reading is not None
         return self._deliver(reading.receive_data(data))
@@ -239,7 +260,7 @@ class Assembly:
         """No more of the answer is to come: the tail, and ``StreamEnd``."""
         decoder = self.decoder
         if decoder is None:
-            decoder = self._new_decoder(self.generation, self.position)
+            decoder = self._new_decoder(self.progress.generation, self.progress.position)
         return decoder.receive_eof(truncated=truncated)
 
     def said_all(self, truncated: bool) -> bool:
@@ -271,8 +292,8 @@ class Assembly:
         """The next bytes of a row, unless they are its first ones again."""
         assert self._seam_bytes is not None
         data = b"".join(self._seam_bytes)
-        begins = bool(self._head) and self._head.startswith(data[: len(self._head)])
-        if begins and len(data) < len(self._head):
+        begins = bool(self.progress.head) and self.progress.head.startswith(data[: len(self.progress.head)])
+        if begins and len(data) < len(self.progress.head):
             self._seam_bytes = [data]
             return []
         if begins:
@@ -289,7 +310,7 @@ class Assembly:
     def _take_for_replay(self) -> list[Event]:
         """The server ignored the cursor and begins anew."""
         data, self._seam_bytes = b"".join(self._seam_bytes or ()), None
-        if self._delivered is None and self.token is None:
+        if self.progress.delivered is None and self.token is None:
             self._refuse("the server ignored the cursor and began anew")
             return []
         self._mode = "replay"
@@ -300,7 +321,7 @@ class Assembly:
         """Count what goes out, and say once what it is."""
         reading = self._reading
         if reading is not None and reading.known is not None and reading.known.started:
-            self._generation_begun = self.generation
+            self.progress.begun = self.progress.generation
         if self._replay is not None:
             events = self._admit(self._replay, events)
         if not events:
@@ -308,26 +329,26 @@ class Assembly:
         decoder = self.decoder
         known = decoder.known if decoder is not None and self._replay is None else None
         if known is not None:
-            self.position = known.position
+            self.progress.position = known.position
             if known.cursor_kind != "sequence" and known.cursor is not None:
                 points = [event.cursor for event in events if type(event) is ResumePoint]
-                self._recent = (self._recent + points)[-RECENT:]
-        if not (self.fresh and self.visible):
+                self.progress.recent = (self.progress.recent + points)[-RECENT:]
+        if not (self.fresh and self.progress.visible):
             events = self._look(events)
-        if self._delivered is not None:
-            self._delivered.note(events)
+        if self.progress.delivered is not None:
+            self.progress.delivered.note(events)
         return events
 
     def _look(self, events: list[Event]) -> list[Event]:
         """Whether something new came, and whether it can be seen."""
         types = {type(event) for event in events}
-        self.visible = self.visible or not VISIBLE.isdisjoint(types)
+        self.progress.visible = self.progress.visible or not VISIBLE.isdisjoint(types)
         if not self.fresh and not ANSWER_EVENTS.isdisjoint(types):
             self.fresh = True
-            if self.announced is not None:
+            if self.progress.announced is not None:
                 place = next(i for i, e in enumerate(events) if type(e) in ANSWER_EVENTS)
-                events = [*events[:place], Resumed(self.announced), *events[place:]]
-                self.announced = None
+                events = [*events[:place], Resumed(self.progress.announced), *events[place:]]
+                self.progress.announced = None
         return events
 
     def _admit(self, replay: Replay, events: list[Event]) -> list[Event]:
@@ -349,11 +370,11 @@ class Assembly:
         told: list[Event] = [*alive, Resumed("replay")]
         for event in new:
             if type(event) in ANSWER_EVENTS:
-                self.position += 1
+                self.progress.position += 1
             elif type(event) is ResumePoint:
-                event = msgspec.structs.replace(event, position=self.position)
+                event = msgspec.structs.replace(event, position=self.progress.position)
             told.append(event)
-        rival.move_to(self.position)
+        rival.move_to(self.progress.position)
         return told
 
     def _refuse(self, why: str, error: ErrorInfo | None = None) -> None:
@@ -365,13 +386,42 @@ class Assembly:
     def restart(self) -> None:
         """What was delivered is void: the next body is another answer."""
         self.next_generation("restart")
-        self.decoder = None
-        self.visible, self.token, self._recent = False, None, []
-        if self._delivered is not None:
-            self._delivered = Delivered()
+        self.decoder = self.token = None
+        self.progress.visible, self.progress.recent = False, []
+        self.progress.delivered = Delivered() if self.tracked else None
 
     def next_generation(self, mode: Literal["restart", "continuation"] | None = None) -> None:
         """The next body is generated anew. If one was begun it may have been billed."""
         if self.begun:
-            self.generation += 1
-        self.announced = mode
+            self.progress.generation += 1
+        if mode is not None:
+            self.progress.announced = mode
+
+    # ---- snapshots
+
+    def save(self) -> AnswerState:
+        """What is known of the answer, without the body that is being read."""
+        decoder = self.decoder
+        kept = decoder is not None and decoder.known is not None and not decoder.half_silent
+        if self.progress.delivered is not None:
+            self.progress.delivered.settle()
+        return AnswerState(
+            progress=self.progress,
+            decoder=decoder.snapshot() if kept and decoder is not None else None,
+            offset=decoder.offset if kept and decoder is not None else None,
+        )
+
+    def revive(self, state: AnswerState) -> None:
+        """Go on from a saved state, as after a break. Raises ``SnapshotError``."""
+        self.progress = state.progress
+        if state.decoder is not None:
+            self.decoder = JoinedDecoder.revive(state.decoder, self.limits, state.offset)
+
+
+class AnswerState(msgspec.Struct, kw_only=True):
+    """An ``Assembly`` as plain data. ``decoder`` is None where nothing has been read, or where
+    what is read in silence was read in part: that begins once more."""
+
+    progress: Progress
+    decoder: bytes | None
+    offset: int | None

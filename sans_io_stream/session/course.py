@@ -12,7 +12,7 @@ the policy. Nothing here reads a clock or a socket, and nothing that a peer does
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, TypedDict
 
 import msgspec
 
@@ -30,11 +30,12 @@ from ..transcript import Transcript
 from .assembly import Assembly, BodyMode
 from .backoff import with_head
 from .clocks import Clocks
+from .count import Count
 from .ladder import Attempt, Mode, Situation, next_attempt
 from .proxy import Proxy
 from .wire import Wire
 
-__all__ = ["Course"]
+__all__ = ["Course", "SessionOptions", "continuable"]
 
 ERROR_BODY_SECONDS = 10.0
 """For the whole of an error document."""
@@ -52,18 +53,14 @@ State = Literal["idle", "running", "closing", "waiting", "ended"]
 Body = Literal["none", "answer", "error", "check"]
 
 
-class Count(msgspec.Struct):
-    """What has been tried so far."""
+class SessionOptions(TypedDict, total=False):
+    """The keyword options of ``StreamSession``, for those who hand them on."""
 
-    row: int = 0
-    """Attempts since something new was last delivered exactly."""
-    retries: int = 0
-    connections: int = 0
-    redirects: int = 0
-    begun: bool = False
-    """A response has had a head that was no error's."""
-    unanswered: bool = False
-    refused: tuple[str, ...] = ()
+    policy: ReconnectPolicy | None
+    timeouts: Timeouts | None
+    limits: Limits | None
+    proxy: str | Proxy | None
+    random: Callable[[], float] | None
 
 
 class Course:
@@ -89,7 +86,7 @@ class Course:
         self._strategy = request.strategy
         self._first = request.http()
         token = None if resume_from is None else decode_token(resume_from, request.dialect)
-        self._token = token
+        self._token, self._resume_from = token, resume_from
         self._clocks = Clocks(self.timeouts)
         self._count = Count()
         self._state: State = "idle"
@@ -101,10 +98,11 @@ class Course:
         self._checked = bytearray()
         self._late = -1
         """Bytes that came behind the provider's last word; -1 before it."""
-        self._next: Attempt | None = None
         self._wait: tuple[float, str] | None = None
         self._not_before = float("-inf")
         self._end: StreamEnd | None = None
+        self._untold: list[Event] = []
+        """What a restored session has to say before anything else."""
         self._answer = Assembly(
             request.dialect if token is None else token.origin.dialect,
             self.limits,
@@ -115,6 +113,26 @@ class Course:
         )
         keeps = "continuation" in self.policy.allow
         self._transcript = Transcript(self.limits) if keeps else None
+
+    def _set_out(self, now: float) -> list[Event]:
+        """Take an answer up that is not at hand: of a token, or of a snapshot."""
+        attempt = self._plan()
+        if attempt is None:
+            why = "what was delivered cannot be asked for again"
+            return self._give_up(ErrorInfo("cursor", f"{self._strategy.name}: {why}"))
+        self._begin_generation(attempt)
+        self._prepare(attempt)
+        self._state, self._wait = "waiting", (now, "held back")
+        if self._not_before <= now:
+            self._connect(now)
+        return []
+
+    def _prepare(self, attempt: Attempt) -> None:
+        """The next attempt is this one, after the check that its strategy asks for."""
+        check = None
+        if attempt.mode == "continue":
+            check = self._strategy.check(self._first, self._answer.known())
+        self._attempt = attempt if check is None else Attempt("check", check)
 
     # ---- one attempt
 
@@ -325,10 +343,7 @@ class Course:
         if delay > longest or (total is not None and now + delay >= total):
             return events + self._give_up(too_late(error, delay))
         self._begin_generation(attempt)
-        self._attempt = attempt
-        if attempt.mode == "continue":
-            check = self._strategy.check(self._first, self._answer.known())
-            self._attempt = attempt if check is None else Attempt("check", check)
+        self._prepare(attempt)
         self._close_and_wait(now + delay, "backoff")
         return [*events, Reconnecting(count.row + 1, delay)]
 
@@ -341,7 +356,7 @@ class Course:
                 strategy=self._strategy,
                 policy=self.policy,
                 known=self._answer.known(),
-                visible=self._answer.visible,
+                visible=self._answer.progress.visible,
                 unanswered=self._count.unanswered,
                 comparable=self._answer.comparable,
                 refused=frozenset(self._count.refused if refused is None else refused),

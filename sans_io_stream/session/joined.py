@@ -146,6 +146,24 @@ class JoinedDecoder(StreamDecoder):
         """The seam at which the decoder stands; None once the stream has gone on."""
         return self._seam
 
+    @classmethod
+    def revive(cls, blob: bytes, limits: Limits, offset: int | None) -> JoinedDecoder:
+        """The decoder that ``snapshot`` saw, as it is after a break: the body it was reading
+        is gone, but for a row of bytes, which goes on at its next one."""
+        restored = StreamDecoder.restore(blob)
+        decoder = cls(limits=limits, offset=offset)
+        decoder.adopt(restored)
+        return decoder
+
+    def adopt(self, other: StreamDecoder) -> None:
+        """Take over what ``other`` knows."""
+        self._ended, self._input_ended = other._ended, other._input_ended
+        self._framing, self._dialect, self._opening = other._framing, other._dialect, other._opening
+        if self._opening is not None:
+            self._kept = self._dialect
+        elif self._offset is None:
+            self._paused = True
+
     @property
     def half_silent(self) -> bool:
         """What is read in silence has been read in part: it is to be read once more, anew."""

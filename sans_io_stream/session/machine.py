@@ -8,16 +8,19 @@ early does nothing. ``course`` judges what happened.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, Unpack
 
-from ..errors import ErrorInfo, OutOfStepError
-from ..events import Event, StreamEnd
+import msgspec
+
+from ..errors import ErrorInfo, OutOfStepError, SnapshotError
+from ..events import Event, StreamEnd, TextDelta
 from ..http import BodyEnd, Head
-from .course import Course
+from .checkpoint import SessionState, dump, left, load
+from .course import Course, SessionOptions, continuable
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
-    from ..request import HTTPRequest
+    from ..request import HTTPRequest, StreamRequest
     from .wire import Wire
 
 __all__ = ["StreamSession"]
@@ -48,17 +51,13 @@ class StreamSession(Course):
         A token of an answer's end connects nowhere: its end is told at once.
         """
         if self._state != "idle":
-            return []
+            untold, self._untold = self._untold, []
+            return untold
         self._clocks.start(now)
         if self._token is not None and self._token.ended:
             return self._finish_with(StreamEnd("complete"))
         if self._token is not None:
-            attempt = self._plan()
-            if attempt is None:
-                why = "what the token stands for cannot be asked for again"
-                error = ErrorInfo("cursor", f"{self._strategy.name}: {why}")
-                return self._finish_with(StreamEnd("interrupted", error))
-            self._attempt = attempt
+            return self._set_out(now)
         self._state = "waiting"
         self._wait = (now, "held back")
         if self._not_before <= now:
@@ -208,6 +207,81 @@ class StreamSession(Course):
         """The call that ends a generation which goes on without its reader; None where there
         is no such call, or nothing to end."""
         return self._strategy.stop(self._first, self._answer.known())
+
+    # ---- checkpoints
+
+    def snapshot(self, now: float) -> bytes:
+        """All that another process needs to go on, as plain data; the session goes on unchanged.
+
+        It holds no header, body or credential: ``restore`` is given the request again.
+        """
+        count = msgspec.structs.replace(self._count)
+        sent = self._wire is not None and self._wire.sent_any
+        if sent and self._state == "running" and self._body in ("none", "answer"):
+            # Whoever goes on knows of no answer to what is under way.
+            count.unanswered = True
+        held = self._not_before
+        return dump(
+            SessionState(
+                dialect=self.request.dialect,
+                strategy=self._strategy.name,
+                token=self._resume_from,
+                started=self._state != "idle",
+                total=left(self._clocks.total, now),
+                wait=left(self._wait[0] if self._wait is not None else None, now),
+                not_before=None if held == float("-inf") else held - now,
+                count=count,
+                answer=self._answer.save(),
+                text=None if self._transcript is None else continuable(self._transcript),
+                end=self._end,
+            )
+        )
+
+    @classmethod
+    def restore(
+        cls, blob: bytes, request: StreamRequest, now: float, **options: Unpack[SessionOptions]
+    ) -> Self:
+        """The session that ``snapshot`` saw, in this process or another; it begins with
+        ``Connect``.
+
+        ``request`` and ``options`` are those of the first one. Where nothing can be asked for
+        again the session has ended, and ``start`` tells so. Raises ``SnapshotError`` if
+        ``blob`` is damaged, of another version, or of another dialect or strategy.
+        """
+        state = load(blob)
+        session = cls(request, resume_from=state.token, **options)
+        if (state.dialect, state.strategy) != (request.dialect, session._strategy.name):
+            raise SnapshotError(
+                f"snapshot is of a stream of dialect {state.dialect!r} with strategy "
+                f"{state.strategy!r}; the request is of another"
+            )
+        session._revive(state, now)
+        return session
+
+    def _revive(self, state: SessionState, now: float) -> None:
+        self._count = state.count
+        self._answer.revive(state.answer)
+        if state.not_before is not None:
+            self._not_before = now + state.not_before
+        if self._transcript is not None and state.text is not None:
+            self._transcript.add(TextDelta(state.text))
+        if state.end is not None:
+            self._end, self._state = state.end, "ended"
+            return
+        if not state.started:
+            return
+        if state.total is not None:
+            self._clocks.total = now + state.total
+        if state.wait is not None:
+            self._not_before = max(self._not_before, now + state.wait)
+        if self._answer.done and self._answer.told is None:
+            self._untold = self._conclude(True, None)
+        elif self._count.connections or self._token is not None:
+            self._untold = self._set_out(now)
+        else:
+            self._state, self._wait = "waiting", (now, "held back")
+            if self._not_before <= now:
+                self._connect(now)
 
     @property
     def end(self) -> StreamEnd | None:
