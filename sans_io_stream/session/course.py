@@ -21,12 +21,13 @@ from ..decoder import StreamDecoder
 from ..dialects.registry import dialect_class
 from ..errors import ErrorInfo, LimitExceeded
 from ..events import Connected, Disconnected, Event, Heartbeat, Reconnecting, StreamEnd
-from ..http import BodyEnd, Broken, Head
+from ..http import BodyEnd, Head, Item
 from ..policy import DEFAULT_LIMITS, DEFAULT_POLICY, Limits, ReconnectPolicy, Timeouts
-from ..redirects import redirected
+from ..redirect import redirect
 from ..request import HTTPRequest, StreamRequest
 from ..resume import decode_token
 from ..transcript import Transcript
+from ..url import parse_url
 from .assembly import Assembly, BodyMode
 from .backoff import with_head
 from .clocks import Clocks
@@ -142,7 +143,7 @@ class Course:
         self._count.row += 1
         self._wire = Wire(self._attempt.request, now, self.timeouts, self.limits, self._proxy)
 
-    def _take(self, items: list[Head | bytes | BodyEnd | Broken], now: float) -> list[Event]:
+    def _take(self, items: list[Item], now: float) -> list[Event]:
         """What came of the connection, piece by piece."""
         events: list[Event] = []
         for item in items:
@@ -163,8 +164,11 @@ class Course:
         self._head, status = head, head.status
         shown = tuple(allowed_headers(head.headers).items())
         events: list[Event] = [Connected(status, shown)]
-        content_type = head.header("content-type")
-        if 300 <= status < 400 and (onward := self._redirect(head)) is not None:
+        content_type = head.get("content-type")
+        onward = self._redirect(head)
+        if isinstance(onward, ErrorInfo):
+            return events + self._give_up(onward)
+        if onward is not None:
             self._attempt = Attempt(self._attempt.mode, onward)
             self._count.redirects += 1
             self._count.row -= 1
@@ -187,13 +191,24 @@ class Course:
             )
         return events
 
-    def _redirect(self, head: Head) -> HTTPRequest | None:
-        location = head.header("location")
-        if location is None or self._count.redirects >= self.policy.max_redirects:
-            return None
+    def _redirect(self, head: Head) -> HTTPRequest | ErrorInfo | None:
+        """Where the answer is to be asked for instead; None if this is the answer."""
+        asked = self._attempt.request
+        location = head.get("location")
+        found = redirect(
+            asked.method, parse_url(asked.url), asked.headers, asked.body, head.status, location
+        )
+        if found is None or isinstance(found, ErrorInfo):
+            return found
+        why = ""
         if not self.request.follows_redirects:
-            return None
-        return redirected(self._attempt.request, head.status, location)
+            why = "the request does not allow it: StreamRequest(redirects=True)"
+        elif self._count.redirects >= self.policy.max_redirects:
+            why = f"there were {self._count.redirects} before it"
+        if why:
+            message = f"not redirected to {found.url.origin}: {why}"
+            return ErrorInfo("provider", message, status=head.status)
+        return HTTPRequest(found.method, found.url.text, found.headers, found.body or b"")
 
     def _take_body(self, data: bytes, now: float) -> list[Event]:
         if self._body == "error":
