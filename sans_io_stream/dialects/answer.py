@@ -280,10 +280,13 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         self, call: Call, fragment: str, events: list[Event], always: bool = False
     ) -> None:
         """A fragment of the arguments; one that is empty is told only if ``always``."""
-        fragment = self.whole(fragment, "arguments", call.choice, call.index)
+        plain = fragment.isascii()
+        if not plain or self.halves is not None:
+            fragment = self.whole(fragment, "arguments", call.choice, call.index)
+            plain = False
         if fragment:
             call.pieces.append(fragment)
-            call.size += len(fragment) if fragment.isascii() else len(fragment.encode())
+            call.size += len(fragment) if plain else len(fragment.encode())
             limit = self.limits.arguments_bytes
             if call.size > limit:
                 raise LimitReached(

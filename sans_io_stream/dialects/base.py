@@ -92,7 +92,7 @@ class Dialect(Answer):
                 self.arm(events, begin)
 
     def one(self, payload: bytes) -> list[Event] | None:
-        """``run`` for a record that is alone in its read; None if it is of another kind."""
+        """``run`` for a record that is alone in its read; None if it is not as expected."""
         events: list[Event] = []
         return events if self.run((payload,), events) is None else None
 

@@ -112,14 +112,23 @@ class OpenAIChat(Dialect):
         super().plain(payloads, form, events)
 
     def one(self, payload: bytes) -> list[Event] | None:
-        if self.hot != TEXT:
-            return super().one(payload)
+        hot = self.hot
+        told: list[Event]
         try:
-            piece = read_text(self.opening + payload)
+            if hot == TEXT:
+                delta = read_text(self.opening + payload).choices[0].delta
+                told = [TextDelta(delta.content)]
+            elif hot == THOUGHT:
+                thought = read_thought(self.opening + payload).choices[0].delta
+                told = [ReasoningDelta(thought.reasoning_content)]
+            else:
+                told = []
+                self.run_call(self.opening + payload, told)
         except REFUSED:
+            self.missed(0, payload)
             return None
-        self.position += 1
-        return [TextDelta(piece.choices[0].delta.content)]
+        self.position += len(told)
+        return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin = len(events)

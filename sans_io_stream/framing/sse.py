@@ -17,7 +17,8 @@ from .sse_lines import CR, LF, EventLines
 __all__ = ["SSE"]
 
 SPACE = 32
-LEARNABLE_ENDS = (b"\n", b"\r\n")
+TAILS = {b"\n": b"\n\n", b"\r\n": b"\r\n\r\n"}
+"""The line ends that are learnt, and how a record ends with them."""
 
 
 PLAIN_HEADER = PlainForm("", b"data: ", 6)
@@ -40,9 +41,9 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     learnt: PlainForm = PLAIN_HEADER
     """What plain records are expected to be like; its head is the header."""
     header: bytes = PLAIN_HEADER.head
-    skip: int = len(PLAIN_HEADER.head)
     tail: bytes = b"\n\n"
-    back: int = -2
+    frame: int = len(PLAIN_HEADER.head) + 2
+    """The bytes of header and tail."""
     room: int = -1
     """A read of at most so many bytes may be one whole plain record; -1 when it may not, as
     the next byte does not begin a block."""
@@ -62,27 +63,23 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def only(self, data: bytes) -> bytes | None:
         """The bare item in a read that is one plain record from end to end, else None.
 
-        A shortcut past ``feed``, which leaves no trace. It is of the ``learnt`` form.
+        A shortcut past ``feed``, which leaves no trace, for reads of at most ``room`` bytes.
+        The item is of the ``learnt`` form.
         """
-        if len(data) <= self.room:
-            payload = data[self.skip : self.back]
-            if (
-                LF not in payload
-                and CR not in payload
-                and data[: self.skip] == self.header
-                and data[self.back :] == self.tail
-            ):
-                return payload
+        # What is no prefix or suffix is not removed, and then the sizes differ. A slice and a
+        # comparison for each would take twice as long.
+        payload = data.removeprefix(self.header).removesuffix(self.tail)
+        if len(data) - len(payload) == self.frame and LF not in payload and CR not in payload:
+            return payload
         return None
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that ``data`` completes, in order."""
-        payload = self.only(data)
-        if payload is None:
-            return self._feed(data)
-        self.form = self.learnt
-        self.mixed = False
-        return [payload]
+        if len(data) <= self.room and (payload := self.only(data)) is not None:
+            self.form = self.learnt
+            self.mixed = False
+            return [payload]
+        return self._feed(data)
 
     def end(self) -> list[Item]:
         """What the end of input leaves: at most one ``Unfinished`` block."""
@@ -98,7 +95,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             held is not None
             and LF not in data
             and CR not in data
-            and self.skip <= held.size <= self.cap - len(data)
+            and len(self.header) <= held.size <= self.cap - len(data)
         ):
             # The plain record that was begun neither ends here nor fails.
             held.add(data)
@@ -141,7 +138,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             return False
         if not (data.startswith(fields) and data.endswith(self.tail) and self._between()):
             return False
-        payload = data[len(fields) : self.back]
+        payload = data[len(fields) : -len(self.tail)]
         if LF in payload or CR in payload:
             return False
         self.started = True
@@ -163,7 +160,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         Returns what is left, from the first record on that looks like the one before it.
         """
         while self.young and not data.startswith(self.header):
-            ends = [(data.find(end * 2), end) for end in LEARNABLE_ENDS]
+            ends = [(data.find(end * 2), end) for end in TAILS]
             found, end = min((place for place in ends if place[0] >= 0), default=(-1, b""))
             if found < 0:
                 break
@@ -224,7 +221,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
 
     def _saw_record(self, data: bytes, end: bytes) -> None:
         shape = self.shape
-        if shape and self.shortcuts and end == self.shape_end and end in LEARNABLE_ENDS:
+        if shape and self.shortcuts and end == self.shape_end and end in TAILS:
             self._note_header(shape, self.type, end, data)
 
     def _note_header(self, fields: bytes, type: str, end: bytes, data: bytes) -> None:
@@ -254,6 +251,5 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         assert self.rival is not None
         self.learnt, self.rival, self.recurred = self.rival, None, False
         self.header = self.learnt.head
-        self.skip = len(self.header)
-        self.tail = self.rival_end * 2
-        self.back = -len(self.tail)
+        self.tail = TAILS[self.rival_end]
+        self.frame = len(self.header) + len(self.tail)
