@@ -57,7 +57,13 @@ class JSONLines(
 
     def feed(self, data: bytes) -> list[Item]:
         """The lines that ``data`` completes."""
-        if len(data) <= self.room and (line := self.only(data)) is not None:
+        held = self.held
+        if held is not None:
+            if LF not in data and held.size + len(data) <= self._limit():
+                # The line that was begun neither ends here nor fails.
+                held.add(data)
+                return []
+        elif len(data) <= self.room and (line := self.only(data)) is not None:
             return [line]
         return self._feed(data)
 
