@@ -258,7 +258,7 @@ class StreamDecoder:
     def _shortcut(self) -> SSE | JSONLines | None:
         """The framing, if reads may go straight from it to the dialect."""
         framing = self._framing
-        if self._raw or self._ended or not isinstance(framing, SSE | JSONLines):
+        if self._raw or self._ended or not isinstance(framing, (SSE, JSONLines)):
             return None
         return framing
 

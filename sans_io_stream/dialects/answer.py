@@ -334,7 +334,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     def end(self, events: list[Event]) -> None:
         """The terminal record is in: give the tail. A second one says nothing new."""
         if not self.ended:
-            self.release(events)
+            if self.halves is not None:
+                self.release(events)
             complete = self.error is None and self.content_seen()
             self.ended = True
             self.tail(events, complete, final=complete)
@@ -373,10 +374,12 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         """The body has ended: append what is still owed. True if the answer is complete."""
         begin = len(events)
         complete = self.error is None and self.said_all(truncated)
-        self.release(events)
+        if self.halves is not None:
+            self.release(events)
         if not self.ended:
             self.tail(events, complete, final=complete and not truncated)
-        self.position += sum(type(event) in ANSWER_EVENTS for event in events[begin:])
+        if len(events) > begin:
+            self.position += sum(type(event) in ANSWER_EVENTS for event in events[begin:])
         if complete and not self.ended and self.cursor is not None:
             self.ended = True
             self.mark(self.cursor, events)
