@@ -109,28 +109,26 @@ class StreamDecoder:
         After ``StreamEnd`` it returns []. Raises ``StreamClosedError`` after one's own
         ``receive_eof``.
         """
-        if type(data) is not bytes:
-            if not isinstance(data, BytesLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(f"receive_data() takes bytes, not {type(data).__name__}")
-            data = bytes(data)
-        events: list[Event] = []
         framing = self._fast
-        if framing is None:
-            self._receive(data, events)
-            return events
+        if framing is None or type(data) is not bytes:
+            return self._receive(data)
         dialect: Dialect = self._dialect  # type: ignore[assignment]  # known where this is set
-        if dialect.hot and (payload := framing.only(data)) is not None:
-            # One record that is like the one before it needs nothing but this.
-            try:
-                told: list[Event] | None = dialect.one(payload)
-            except LimitReached as limit:
-                told = []
-                self._end("failed", limit.error, told)
-            if told is not None:
-                if dialect.cursor is not None:
-                    last = told[-1]
-                    self._point = last if type(last) is ResumePoint else None
-                return told
+        if len(data) <= framing.room and dialect.hot:
+            payload = framing.only(data)
+            if payload is not None:
+                # One record that is like the one before it needs nothing but this.
+                told: list[Event] | None
+                try:
+                    told = dialect.one(payload)
+                except LimitReached as limit:
+                    told = []
+                    self._end("failed", limit.error, told)
+                if told is not None:
+                    if dialect.cursor is not None:
+                        last = told[-1]
+                        self._point = last if type(last) is ResumePoint else None
+                    return told
+        events: list[Event] = []
         items = framing.feed(data)
         if items:
             self._read(framing, dialect, items, events, mixed=framing.mixed)
@@ -221,15 +219,20 @@ class StreamDecoder:
 
     # ---- reading
 
-    def _receive(self, data: bytes, events: list[Event]) -> None:
-        """Any read but those of a stream that is open, known and read without ``raw``."""
+    def _receive(self, data: BytesLike) -> list[Event]:
+        """Any read but ``bytes`` of a stream that is open, known and read without ``raw``."""
+        if type(data) is not bytes:
+            if not isinstance(data, BytesLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"receive_data() takes bytes, not {type(data).__name__}")
+            return self.receive_data(bytes(data))
+        events: list[Event] = []
         if self._input_ended:
             raise StreamClosedError(
                 "receive_data() after receive_eof(): this body has ended; "
                 "make a new StreamDecoder for the next one"
             )
         if self._ended or not data:
-            return
+            return events
         if self._opening is not None:
             items = self._opening.feed(data, events)
             if items is not None:
@@ -238,6 +241,7 @@ class StreamDecoder:
             framing, dialect = self._reading()
             items = framing.feed(data)
             self._read(framing, dialect, items, events, mixed=framing.mixed)
+        return events
 
     def _reading(self) -> tuple[AnyFraming, Dialect]:
         assert self._framing is not None
@@ -254,7 +258,7 @@ class StreamDecoder:
     def _shortcut(self) -> SSE | JSONLines | None:
         """The framing, if reads may go straight from it to the dialect."""
         framing = self._framing
-        if self._raw or self._ended or not isinstance(framing, SSE | JSONLines):
+        if self._raw or self._ended or not isinstance(framing, (SSE, JSONLines)):
             return None
         return framing
 

@@ -300,10 +300,13 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         self, call: Call, fragment: str, events: list[Event], always: bool = False
     ) -> None:
         """A fragment of the arguments; one that is empty is told only if ``always``."""
-        fragment = self.whole(fragment, "arguments", call.choice, call.index)
+        plain = fragment.isascii()
+        if not plain or self.halves is not None:
+            fragment = self.whole(fragment, "arguments", call.choice, call.index)
+            plain = False
         if fragment:
             call.pieces.append(fragment)
-            call.size += len(fragment) if fragment.isascii() else len(fragment.encode())
+            call.size += len(fragment) if plain else len(fragment.encode())
             limit = self.limits.arguments_bytes
             if call.size > limit:
                 raise LimitReached(
@@ -351,7 +354,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     def end(self, events: list[Event]) -> None:
         """The terminal record is in: give the tail. A second one says nothing new."""
         if not self.ended:
-            self.release(events)
+            if self.halves is not None:
+                self.release(events)
             complete = self.error is None and self.content_seen()
             self.ended = True
             self.tail(events, complete, final=complete)
@@ -418,10 +422,12 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         """The body has ended: append what is still owed. True if the answer is complete."""
         begin = len(events)
         complete = self.error is None and self.said_all(truncated)
-        self.release(events)
+        if self.halves is not None:
+            self.release(events)
         if not self.ended:
             self.tail(events, complete, final=complete and not truncated)
-        self.position += sum(type(event) in ANSWER_EVENTS for event in events[begin:])
+        if len(events) > begin:
+            self.position += sum(type(event) in ANSWER_EVENTS for event in events[begin:])
         if complete and not self.ended and self.cursor is not None:
             self.ended = True
             self.mark(self.cursor, events)

@@ -77,14 +77,21 @@ class Anthropic(BlockDialect):
     # ---- the shortcut
 
     def one(self, payload: bytes) -> list[Event] | None:
-        if self.hot != TEXT:
-            return super().one(payload)
+        hot = self.hot
+        told: list[Event]
         try:
-            event = TextDelta(read_text(payload).delta.text)
+            if hot == TEXT:
+                told = [TextDelta(read_text(payload).delta.text)]
+            elif hot == THOUGHT:
+                told = [ReasoningDelta(read_thought(payload).delta.thinking)]
+            else:
+                told = []
+                self.run_input(payload, told)
         except REFUSED:
+            self.missed(0, payload)
             return None
-        self.position += 1
-        return [event]
+        self.position += len(told)
+        return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin, tell = len(events), events.append

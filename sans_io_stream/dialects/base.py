@@ -95,7 +95,7 @@ class Dialect(Answer):
                 self.arm(events, begin)
 
     def one(self, payload: bytes) -> list[Event] | None:
-        """``run`` for a record that is alone in its read; None if it is of another kind."""
+        """``run`` for a record that is alone in its read; None if it is not as expected."""
         events: list[Event] = []
         return events if self.run((payload,), events) is None else None
 
@@ -168,9 +168,12 @@ class Dialect(Answer):
                 self.tell_late(record, events, begin)
             elif not self.started and self.tells_start:
                 self.tell_start(events, begin)
+            told = 0
             for event in events[begin:]:
                 if type(event) in ANSWER_EVENTS:
-                    self.position += 1
+                    told += 1
+            if told:
+                self.position += told
         # mypy does not see that ``interpret`` may set the cursor.
         if own is None and self.cursor_kind == "sse_id":  # type: ignore[redundant-expr]
             own = record.id
@@ -192,9 +195,11 @@ class Dialect(Answer):
 
     def tell_start(self, events: list[Event], begin: int) -> None:
         """The answer begins with its first event, even if the record that begins it is missing."""
-        if any(type(event) in STARTING for event in events[begin:]):
-            self.started = True
-            events.insert(begin, StreamStart(self.response_id, self.model, self.generation))
+        for event in events[begin:]:
+            if type(event) in STARTING:
+                self.started = True
+                events.insert(begin, StreamStart(self.response_id, self.model, self.generation))
+                return
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         """Append the events of one record: heartbeats and terminators, else what it says."""

@@ -54,6 +54,7 @@ class HolySheep(OpenAIChat):
     takes_text: ClassVar[bool] = True
     # Every chunk has an id and a resume point of its own: the chat family's shortcuts end there.
     events_per_delta: ClassVar[int] = 0
+    typed: ClassVar[bool] = False
     lead_end: ClassVar[bytes] = b""
     reasons: ClassVar[dict[str, FinishReason]] = {
         **Gemini.reasons,

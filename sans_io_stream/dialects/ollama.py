@@ -81,12 +81,13 @@ class Ollama(Dialect):
             return super().one(payload)
         try:
             line = read_text(payload)
+            if not line.done:
+                self.position += 1
+                return [TextDelta(line.message.content)]
         except REFUSED:
-            return None
-        if line.done:
-            return None
-        self.position += 1
-        return [TextDelta(line.message.content)]
+            pass
+        self.missed(0, payload)
+        return None
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
         if self.hot == TEXT and len(payloads) > 1:

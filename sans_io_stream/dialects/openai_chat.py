@@ -19,13 +19,14 @@ import msgspec
 from ..events import Event, FinishReason, ReasoningDelta, TextDelta
 from ..usage_forms import chat_usage
 from .base import TEXT, THOUGHT, Choice, Dialect
-from .openai_hot import read_call, read_text, read_thought
+from .openai_hot import read_call, read_chunk, read_text, read_thought
 from .shapes import elements, is_array, is_object, members
 from .tolerant import REFUSED, read_object
 from .tools import chat_calls
 
 if TYPE_CHECKING:
     from ..framing.items import PlainForm, WireRecord
+    from .openai_hot import AnyChoice, Chunk
 
 __all__ = ["OpenAIChat"]
 
@@ -68,6 +69,8 @@ DELTA_STRUCTURAL = frozenset(
 
 
 PLAIN_DELTA = frozenset({"role", "content", "reasoning_content", "reasoning"})
+DEPTH = 4
+"""How deep a plain chunk nests."""
 LEAD = b'{"choices":'
 """What stands for the lead of a chunk (id, model and so on) that was read before."""
 
@@ -99,6 +102,9 @@ class OpenAIChat(Dialect):
         "refusal": "refusal",
     }
 
+    typed: ClassVar[bool] = True
+    """Whether chunks mean in this dialect just what they mean in the family."""
+
     opening: bytes = b""
     """What completes the bare items of this read to JSON."""
 
@@ -122,14 +128,23 @@ class OpenAIChat(Dialect):
         super().plain(payloads, form, events)
 
     def one(self, payload: bytes) -> list[Event] | None:
-        if self.hot != TEXT:
-            return super().one(payload)
+        hot = self.hot
+        told: list[Event]
         try:
-            piece = read_text(self.opening + payload)
+            if hot == TEXT:
+                delta = read_text(self.opening + payload).choices[0].delta
+                told = [TextDelta(delta.content)]
+            elif hot == THOUGHT:
+                thought = read_thought(self.opening + payload).choices[0].delta
+                told = [ReasoningDelta(thought.reasoning_content)]
+            else:
+                told = []
+                self.run_call(self.opening + payload, told)
         except REFUSED:
+            self.missed(0, payload)
             return None
-        self.position += 1
-        return [TextDelta(piece.choices[0].delta.content)]
+        self.position += len(told)
+        return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin = len(events)
@@ -160,6 +175,34 @@ class OpenAIChat(Dialect):
         if len(self.calls) != 1 or piece.index != self.calls[0].key:
             raise msgspec.ValidationError("a fragment of another call")
         self.add_arguments(self.calls[0], piece.function.arguments, events)
+
+    def interpret(self, record: WireRecord, events: list[Event]) -> None:
+        if (
+            self.typed
+            and self.shortcuts
+            and not record.type
+            and record.data[:1] == b"{"
+            and self.limits.depth >= DEPTH
+        ):
+            try:
+                chunk = read_chunk(record.data)
+            except REFUSED:
+                pass
+            else:
+                self.lax = False
+                self.read_chunk(chunk, events)
+                return
+        super().interpret(record, events)
+
+    def read_chunk(self, chunk: Chunk[AnyChoice], events: list[Event]) -> None:
+        """A chunk of one choice that has a role, text, a finish reason or nothing: the records
+        around the deltas, which make up most of a short answer."""
+        self.start(chunk.id, chunk.model, events)
+        (choice,) = chunk.choices
+        self.choice(0)
+        self.text(choice.delta.reasoning_content, events, kind="reasoning")
+        self.text(choice.delta.content, events)
+        self.finish(choice.finish_reason)
 
     def arm(self, events: list[Event], begin: int) -> None:
         if self.response_id and self.model:

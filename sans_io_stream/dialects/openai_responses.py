@@ -94,8 +94,10 @@ class OpenAIResponses(Dialect):
         try:
             piece = read_text(payload)
         except REFUSED:
+            self.missed(0, payload)
             return None
         if piece.output_index != self.at:
+            self.missed(0, payload)
             return None
         self.cursor = cursor = piece.sequence_number
         if not self.calls:

@@ -53,18 +53,24 @@ class JSONLines(
     def only(self, data: bytes) -> bytes | None:
         """The record in a read that is one line from end to end, else None.
 
-        A shortcut past ``feed``, which leaves no trace.
+        A shortcut past ``feed``, which leaves no trace, for reads of at most ``room`` bytes.
         """
-        if 1 < len(data) <= self.room and data[-1] == LF and data[-2] == BRACE:
-            line = data[:-1]
-            if LF not in line:
-                return line
+        line = data[:-1]
+        if line and data[-1] == LF and LF not in line and line[-1] == BRACE:
+            return line
         return None
 
     def feed(self, data: bytes) -> list[Item]:
         """The lines that ``data`` completes."""
-        line = self.only(data)
-        return self._feed(data) if line is None else [line]
+        held = self.held
+        if held is not None:
+            if LF not in data and held.size + len(data) <= self._limit():
+                # The line that was begun neither ends here nor fails.
+                held.add(data)
+                return []
+        elif len(data) <= self.room and (line := self.only(data)) is not None:
+            return [line]
+        return self._feed(data)
 
     def end(self) -> list[Item]:
         """The last line if it lacks its line end: at most one ``Unfinished``."""

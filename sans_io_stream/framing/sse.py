@@ -17,11 +17,18 @@ from .sse_lines import CR, LF, EventLines
 __all__ = ["SSE"]
 
 SPACE = 32
-LEARNABLE_ENDS = (b"\n", b"\r\n")
+TAILS = {b"\n": b"\n\n", b"\r\n": b"\r\n\r\n"}
+"""The line ends that are learnt, and how a record ends with them."""
 
 
 PLAIN_HEADER = PlainForm("", b"data: ", 6)
 """What is expected before anything is learnt."""
+
+
+class Held(Fragments, gc=False):
+    """The pieces of a plain record, and what has come of its last line ends."""
+
+    ends: bytes = b""
 
 
 class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
@@ -35,14 +42,14 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
 
     cap: int = -1
     """The largest read in which no line or record can exceed its limit; -1 for no shortcuts."""
-    held: Fragments | None = None
+    held: Held | None = None
     """The beginning of a block that looks plain so far, unread."""
     learnt: PlainForm = PLAIN_HEADER
     """What plain records are expected to be like; its head is the header."""
     header: bytes = PLAIN_HEADER.head
-    skip: int = len(PLAIN_HEADER.head)
     tail: bytes = b"\n\n"
-    back: int = -2
+    frame: int = len(PLAIN_HEADER.head) + 2
+    """The bytes of header and tail."""
     room: int = -1
     """A read of at most so many bytes may be one whole plain record; -1 when it may not, as
     the next byte does not begin a block."""
@@ -67,27 +74,25 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def only(self, data: bytes) -> bytes | None:
         """The bare item in a read that is one plain record from end to end, else None.
 
-        A shortcut past ``feed``, which leaves no trace. It is of the ``learnt`` form.
+        A shortcut past ``feed``, which leaves no trace, for reads of at most ``room`` bytes.
+        The item is of the ``learnt`` form.
         """
-        if len(data) <= self.room:
-            payload = data[self.skip : self.back]
-            if (
-                LF not in payload
-                and CR not in payload
-                and data[: self.skip] == self.header
-                and data[self.back :] == self.tail
-            ):
-                return payload
+        # What is no prefix or suffix is not removed, and then the sizes differ. A slice and a
+        # comparison for each would take twice as long.
+        payload = data.removeprefix(self.header).removesuffix(self.tail)
+        if len(data) - len(payload) == self.frame and LF not in payload and CR not in payload:
+            return payload
         return None
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that ``data`` completes, in order."""
-        payload = self.only(data)
-        if payload is None:
-            return self._feed(data)
-        self.form = self.learnt
-        self.mixed = False
-        return [payload]
+        if self.held is not None:
+            return self._feed_held(self.held, data)
+        if len(data) <= self.room and (payload := self.only(data)) is not None:
+            self.form = self.learnt
+            self.mixed = False
+            return [payload]
+        return self._feed(data)
 
     def end(self) -> list[Item]:
         """What the end of input leaves: at most one ``Unfinished`` block."""
@@ -96,26 +101,39 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         self._read_end(items)
         return items
 
+    def _feed_held(self, held: Held, data: bytes) -> list[Item]:
+        """Read on in the plain record that is held."""
+        size = held.size
+        if size + len(data) <= self.cap and not held.ends:
+            if size < len(self.header):
+                goes_on = data == self.header[size : size + len(data)]
+            else:
+                goes_on = LF not in data and CR not in data
+            if goes_on:
+                # It neither ends here nor fails.
+                held.add(data)
+                return []
+        ends = held.ends + data
+        if size >= len(self.header) and ends != self.tail and self.tail.startswith(ends):
+            held.ends = ends
+            return []
+        # Joined just once: what follows the last record in ``data`` alone is held again.
+        data = held.join(ends)
+        self.held = None
+        known = self.learnt.has_lead or not self.lead_end
+        if known and len(data) <= self.cap and (payload := self.only(data)) is not None:
+            self.form = self.learnt
+            self.mixed = False
+            self.room = self.cap
+            return [payload]
+        return self._feed(data)
+
     def _feed(self, data: bytes) -> list[Item]:
         items: list[Item] = []
-        held = self.held
-        if (
-            held is not None
-            and LF not in data
-            and CR not in data
-            and self.skip <= held.size <= self.cap - len(data)
-        ):
-            # The plain record that was begun neither ends here nor fails.
-            held.add(data)
-            return items
         self.room = -1
         self.mixed = False
         if self.broken or not data:
             return items
-        if held is not None:
-            # Joined just once: what follows the last record in ``data`` alone is held again.
-            data = held.join(data)
-            self.held = None
         self.form = self.learnt
         if len(data) > self.cap:
             self._slow(data, items)
@@ -135,7 +153,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def _unhold(self, items: list[Item]) -> None:
         """Read after all, line by line, what was held."""
         if self.held is not None:
-            data, self.held = self.held.join(), None
+            data, self.held = self.held.join(self.held.ends), None
             self._slow(data, items)
 
     def _read_block(self, data: bytes, items: list[Item]) -> bool:
@@ -146,7 +164,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             return False
         if not (data.startswith(fields) and data.endswith(self.tail) and self._between()):
             return False
-        payload = data[len(fields) : self.back]
+        payload = data[len(fields) : -len(self.tail)]
         if LF in payload or CR in payload:
             return False
         self.started = True
@@ -168,7 +186,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         Returns what is left, from the first record on that looks like the one before it.
         """
         while self.young and not data.startswith(self.header):
-            ends = [(data.find(end * 2), end) for end in LEARNABLE_ENDS]
+            ends = [(data.find(end * 2), end) for end in TAILS]
             found, end = min((place for place in ends if place[0] >= 0), default=(-1, b""))
             if found < 0:
                 break
@@ -186,7 +204,8 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         header, tail = self.header, self.tail
         separator = tail + header
         begin = 0
-        if not (self._between() and data.startswith(header)):
+        begun = data.startswith(header) or header.startswith(data)
+        if not (begun and self._between()):
             found = data.find(separator) if len(data) > 2 * len(separator) else -1
             begin = found + len(tail) if found >= 0 else len(data)
             self._slow(data[:begin], items)
@@ -197,25 +216,41 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         stop = data.rfind(tail)
         if stop >= begin:
             parts = data[begin + len(header) : stop].split(separator)
-            for part in parts:
-                if LF in part or CR in part:
-                    self._read_parts(parts, items)
-                    break
+            # Two searches in all of them at once take half as long as two in each.
+            joined = b"".join(parts)
+            if LF in joined or CR in joined:
+                self._read_parts(parts, items)
             else:
                 items = items + parts if items else parts  # type: ignore[assignment, operator]
             begin = stop + len(tail)
             if begin == len(data):
                 return items
         rest = data[begin:]
-        plain_so_far = header.startswith(rest) or (
-            rest.startswith(header) and LF not in rest[len(header) :]
-        )
-        if plain_so_far and self._between():
-            self.held = Fragments()
-            self.held.add(rest)
-        else:
+        if not (self._between() and self._hold(rest)):
             self._slow(rest, items)
         return items
+
+    def _hold(self, rest: bytes) -> bool:
+        """Hold ``rest`` if it begins a plain record; False if it does not."""
+        size = len(self.header)
+        line, ends = rest, b""
+        if len(rest) <= size:
+            if not self.header.startswith(rest):
+                return False
+        else:
+            line = rest.rstrip(b"\r\n")
+            ends = rest[len(line) :]
+            payload = line[size:]
+            if not (
+                line.startswith(self.header)
+                and self.tail.startswith(ends)
+                and LF not in payload
+                and CR not in payload
+            ):
+                return False
+        self.held = Held(ends=ends)
+        self.held.add(line)
+        return True
 
     def _read_parts(self, parts: list[bytes], items: list[Item]) -> None:
         """Runs of plain records with others between them."""
@@ -229,7 +264,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
 
     def _saw_record(self, data: bytes, end: bytes) -> None:
         shape = self.shape
-        if shape and self.shortcuts and end == self.shape_end and end in LEARNABLE_ENDS:
+        if shape and self.shortcuts and end == self.shape_end and end in TAILS:
             self._note_header(shape, self.type, end, data)
 
     def _note_header(self, fields: bytes, type: str, end: bytes, data: bytes) -> None:
@@ -259,6 +294,5 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         assert self.rival is not None
         self.learnt, self.rival, self.recurred = self.rival, None, False
         self.header = self.learnt.head
-        self.skip = len(self.header)
-        self.tail = self.rival_end * 2
-        self.back = -len(self.tail)
+        self.tail = TAILS[self.rival_end]
+        self.frame = len(self.header) + len(self.tail)
