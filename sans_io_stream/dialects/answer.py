@@ -138,7 +138,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     by_bytes: bool = False
     """Cursors are offsets in the body, which no record holds."""
     first: int | None = None
-    """The mark of the first record."""
+    """The digest of the first record of a stream that may be taken up again."""
     since: int = 0
     """How many records without a cursor of their own came behind ``cursor``."""
     since_digest: int = 0

@@ -158,8 +158,6 @@ class Dialect(Answer):
         self.hot = 0
         own: Cursor | None
         before, self.cursor = self.cursor, None
-        if self.first is None:
-            self.first = digest_with(record, 0)
         try:
             self.interpret(record, events)
         finally:
@@ -179,6 +177,8 @@ class Dialect(Answer):
             own = record.id
         if own is None and self.ended and not ended and not self.by_bytes:
             own = before
+        if self.first is None and (own is not None or self.strict):
+            self.first = digest_with(record, 0)
         if own is not None:
             self.mark(own, events)
         elif before is not None and not self.by_bytes and (self.strict or not blank(record.data)):
