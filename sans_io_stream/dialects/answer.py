@@ -113,7 +113,6 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     choices: tuple[Choice, ...] = ()
     calls: tuple[Call, ...] = ()
     """The open ones."""
-    call_count: int = 0
     usage: Usage | None = None
     error: ErrorInfo | None = None
     ended: bool = False
@@ -265,13 +264,12 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         arguments: str = "",
     ) -> Call:
         """A tool call begins. Appends its first ``ToolCallDelta``."""
-        if self.call_count >= self.limits.tool_calls:
+        if sum(known.calls for known in self.choices) >= self.limits.tool_calls:
             raise LimitReached("tool_calls", self.limits.tool_calls, "the number of tool calls")
         number, state = self.choice(choice)
         state.visible = True
         call = Call(state.calls, number, key, id, name, [])
         state.calls += 1
-        self.call_count += 1
         self.calls = (*self.calls, call)
         self.add_arguments(call, arguments, events, always=True)
         return call

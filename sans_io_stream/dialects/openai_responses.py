@@ -353,7 +353,7 @@ class OpenAIResponses(Dialect):
         places in its list need not be those of the events."""
         if self.suffix:
             return
-        told, called = frozenset(self.said), self.call_count > 0
+        told, called = frozenset(self.said), any(choice.calls for choice in self.choices)
         for number, item in enumerate(map(members, elements(output))):
             kind = str(item.get("type"))
             place = f"end{number}"
