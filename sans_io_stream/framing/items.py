@@ -63,7 +63,7 @@ class PlainForm(msgspec.Struct, frozen=True, gc=False):
 
     def whole(self, item: bytes) -> WireRecord:
         """The record of which ``item`` is the bare form."""
-        return WireRecord(self.lead + item, self.type)
+        return WireRecord(self.head[self.cut :] + item, self.type)
 
 
 PLAIN = PlainForm()
