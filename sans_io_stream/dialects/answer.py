@@ -39,9 +39,9 @@ from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
 from .shapes import short
 from .surrogates import Channel, mend
-from .tolerant import REFUSED, scrub
+from .tolerant import is_json, scrub
 
-__all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of", "is_json"]
+__all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of"]
 
 REMEMBERED_EXTRAS = 64
 MOST_SCALARS = 1024
@@ -120,7 +120,6 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     choices: tuple[Choice, ...] = ()
     calls: tuple[Call, ...] = ()
     """The open ones."""
-    call_count: int = 0
     usage: Usage | None = None
     error: ErrorInfo | None = None
     ended: bool = False
@@ -169,6 +168,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def start(self, response_id: Any, model: Any, events: list[Event]) -> None:
         """The answer has begun; tell its id and model as soon as each is known."""
+        if self.started and self.response_id and self.model:
+            return
         known = (self.response_id, self.model)
         if not self.response_id and isinstance(response_id, str) and response_id:
             self.response_id = response_id
@@ -285,13 +286,12 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         arguments: str = "",
     ) -> Call:
         """A tool call begins. Appends its first ``ToolCallDelta``."""
-        if self.call_count >= self.limits.tool_calls:
+        if sum(known.calls for known in self.choices) >= self.limits.tool_calls:
             raise LimitReached("tool_calls", self.limits.tool_calls, "the number of tool calls")
         number, state = self.choice(choice)
         state.visible = True
         call = Call(state.calls, number, key, id, name, [])
         state.calls += 1
-        self.call_count += 1
         self.calls = (*self.calls, call)
         self.add_arguments(call, arguments, events, always=True)
         return call
@@ -435,7 +435,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def all_finished(self) -> bool:
         """Whether every choice that appeared has a finish reason, and there is one."""
-        return bool(self.choices) and all(c.raw_reason is not None for c in self.choices)
+        for choice in self.choices:
+            if choice.raw_reason is None:
+                return False
+        return bool(self.choices)
 
     def content_seen(self) -> bool:
         """Whether anything of an answer has come."""
@@ -446,7 +449,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         for call in self.calls:
             if self.call_is_whole(call, complete):
                 self.close_call(call, events)
-        for choice in sorted(self.choices, key=lambda choice: choice.index):
+        choices = self.choices
+        if len(choices) > 1:
+            choices = tuple(sorted(choices, key=lambda choice: choice.index))
+        for choice in choices:
             index = choice.index
             if choice.finished:
                 continue
@@ -496,15 +502,6 @@ def size_of(mark: Cursor | None) -> int:
 def byte_size(text: str | None) -> int:
     """The bytes of ``text`` in UTF-8, lone surrogates included."""
     return len(text.encode("utf-8", "surrogatepass")) if text else 0
-
-
-def is_json(text: str | bytes) -> bool:
-    """Whether ``text`` is one whole JSON value."""
-    try:
-        msgspec.json.decode(text)
-    except REFUSED:
-        return False
-    return True
 
 
 def hash_of(value: Any) -> int:

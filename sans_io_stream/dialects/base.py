@@ -31,9 +31,9 @@ from ..events import (
     Unrecognized,
 )
 from ..framing.items import PlainForm, Unfinished, WireRecord
-from .answer import Answer, Call, Choice, LimitReached, is_json
+from .answer import Answer, Call, Choice, LimitReached
 from .failure import error_in
-from .tolerant import TooDeep, Unreadable, read_json, read_object, scrub
+from .tolerant import TooDeep, Unreadable, is_json, read_json, read_object, scrub
 
 if TYPE_CHECKING:
     from ..resume import Cursor
@@ -157,7 +157,9 @@ class Dialect(Answer):
         # What this record changes, no shortcut has checked.
         self.hot = 0
         own: Cursor | None
-        before, self.cursor = self.cursor, None
+        before = self.cursor
+        if before is not None:
+            self.cursor = None
         try:
             self.interpret(record, events)
         finally:
@@ -166,14 +168,9 @@ class Dialect(Answer):
                 self.tell_late(record, events, begin)
             elif not self.started and self.tells_start:
                 self.tell_start(events, begin)
-            told = 0
-            for event in events[begin:]:
-                if type(event) in ANSWER_EVENTS:
-                    told += 1
-            if told:
-                self.position += told
-        # mypy does not see that ``interpret`` may set the cursor.
-        if own is None and self.cursor_kind == "sse_id":  # type: ignore[redundant-expr]
+            if len(events) > begin:
+                self.position += sum([type(event) in ANSWER_EVENTS for event in events[begin:]])
+        if own is None and self.cursor_kind == "sse_id":
             own = record.id
         if own is None and self.ended and not ended and not self.by_bytes:
             own = before

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .answer import is_json
 from .base import Call, Dialect, LimitReached
 from .shapes import word
-from .tolerant import TooDeep, Unreadable, read_json, scrub
+from .tolerant import TooDeep, Unreadable, is_json, read_json, scrub
 
 if TYPE_CHECKING:
     from ..events import Event

@@ -92,15 +92,16 @@ class Ollama(Dialect):
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
         if self.hot == TEXT and len(payloads) > 1:
             # All or nothing: cheaper than to keep count, and mostly it is all.
+            lines = map(read_text, payloads)
+            told: list[Event]
             try:
-                lines = list(map(read_text, payloads))
+                told = [TextDelta(line.message.content) for line in lines if not line.done]
             except REFUSED:
-                pass
-            else:
-                if not lines[-1].done and not any([line.done for line in lines]):  # noqa: C419 - a list is faster
-                    events += [TextDelta(line.message.content) for line in lines]
-                    self.position += len(lines)
-                    return
+                told = []
+            if len(told) == len(payloads):
+                events += told
+                self.position += len(told)
+                return
         super().plain(payloads, form, events)
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:

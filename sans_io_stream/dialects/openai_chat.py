@@ -180,8 +180,8 @@ class OpenAIChat(Dialect):
         if (
             self.typed
             and self.shortcuts
-            and not record.type
             and record.data[:1] == b"{"
+            and not record.type
             and self.limits.depth >= DEPTH
         ):
             try:
@@ -200,9 +200,13 @@ class OpenAIChat(Dialect):
         self.start(chunk.id, chunk.model, events)
         (choice,) = chunk.choices
         self.choice(0)
-        self.text(choice.delta.reasoning_content, events, kind="reasoning")
-        self.text(choice.delta.content, events)
-        self.finish(choice.finish_reason)
+        delta = choice.delta
+        if delta.reasoning_content:
+            self.text(delta.reasoning_content, events, kind="reasoning")
+        if delta.content:
+            self.text(delta.content, events)
+        if choice.finish_reason:
+            self.finish(choice.finish_reason)
 
     def arm(self, events: list[Event], begin: int) -> None:
         if self.response_id and self.model:

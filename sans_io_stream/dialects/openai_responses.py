@@ -96,11 +96,12 @@ class OpenAIResponses(Dialect):
         except REFUSED:
             self.missed(0, payload)
             return None
-        if piece.output_index != self.at:
+        cursor = piece.sequence_number
+        if piece.output_index != self.at or cursor != self.cursor + 1:  # type: ignore[operator]
             self.missed(0, payload)
             return None
-        self.cursor = cursor = piece.sequence_number
-        if not self.calls:
+        self.cursor = cursor
+        if not origin.held:
             self.base = cursor
         self.position = position = self.position + 1
         return [TextDelta(piece.delta), ResumePoint(cursor, position, origin)]
@@ -385,7 +386,7 @@ class OpenAIResponses(Dialect):
         places in its list need not be those of the events."""
         if self.suffix:
             return
-        told, called = frozenset(self.said), self.call_count > 0
+        told, called = frozenset(self.said), any(choice.calls for choice in self.choices)
         for number, item in enumerate(map(members, elements(output))):
             kind = str(item.get("type"))
             place = f"end{number}"

@@ -11,6 +11,8 @@ of them shows none to be special. It changes the speed, never the items.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from ..errors import ErrorInfo
@@ -35,7 +37,7 @@ class JSONLines(
     form: PlainForm = PLAIN
     shortcuts: bool = True
     mixed: bool = False
-    closed: bool = True
+    closed: ClassVar[bool] = True
 
     room: int = 0
     """A read of at most so many bytes may be one whole record; 0 when it may not."""
@@ -55,7 +57,7 @@ class JSONLines(
 
         A shortcut past ``feed``, which leaves no trace, for reads of at most ``room`` bytes.
         """
-        line = data[:-1]
+        line = data.removesuffix(b"\n")
         if line and data[-1] == LF and LF not in line and line[-1] == BRACE:
             return line
         return None

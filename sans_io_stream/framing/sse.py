@@ -10,9 +10,13 @@ changes the speed, never the items, but that such records are bare ``bytes``.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import msgspec
+
 from .fragments import Fragments
 from .items import PLAIN, Item, PlainForm
-from .sse_lines import CR, LF, EventLines
+from .sse_lines import CR, LF, EventLines, Pending
 
 __all__ = ["SSE"]
 
@@ -31,6 +35,15 @@ class Held(Fragments, gc=False):
     ends: bytes = b""
 
 
+class Rival(msgspec.Struct, gc=False):
+    """A form that the last block had, and its line end."""
+
+    form: PlainForm
+    end: bytes
+    recurred: bool
+    """It is to be learnt when the read is done."""
+
+
 class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     """The event-stream framing. All fields are state."""
 
@@ -38,7 +51,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     shortcuts: bool = True
     form: PlainForm = PLAIN
     mixed: bool = False
-    closed: bool = True
+    closed: ClassVar[bool] = True
 
     cap: int = -1
     """The largest read in which no line or record can exceed its limit; -1 for no shortcuts."""
@@ -53,12 +66,8 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     room: int = -1
     """A read of at most so many bytes may be one whole plain record; -1 when it may not, as
     the next byte does not begin a block."""
-    rival: PlainForm | None = None
+    rival: Rival | None = None
     """Another form than the learnt one, seen in the block before."""
-    rival_end: bytes = b""
-    """Its line end."""
-    recurred: bool = False
-    """The rival is to be learnt when the read is done."""
     young: int = 12
     """So many blocks more are read one by one where they do not look alike."""
 
@@ -144,8 +153,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             if self.young:
                 data = self._read_first(data, items)
             items = self._read_batch(data, items)
-        if self.recurred:
-            self._learn()
+        self._learn()
         if self.held is None and self._between():
             self.room = self.cap
         return items
@@ -194,8 +202,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             begin = found + 2 * len(end)
             self._slow(data[:begin], items)
             data = data[begin:]
-            if self.recurred:
-                self._learn()
+            self._learn()
         self.form = self.learnt
         return data
 
@@ -262,10 +269,10 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             else:
                 items.append(part)
 
-    def _saw_record(self, data: bytes, end: bytes) -> None:
-        shape = self.shape
-        if shape and self.shortcuts and end == self.shape_end and end in TAILS:
-            self._note_header(shape, self.type, end, data)
+    def _saw_record(self, block: Pending, data: bytes, end: bytes) -> None:
+        shape = block.shape
+        if shape and self.shortcuts and end == block.shape_end and end in TAILS:
+            self._note_header(shape, block.type, end, data)
 
     def _note_header(self, fields: bytes, type: str, end: bytes, data: bytes) -> None:
         """See whether the block just read has a header that is worth expecting.
@@ -282,17 +289,21 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         seen = PlainForm(type, fields + lead, len(fields))
         known = self.learnt
         if seen == known and end + end == self.tail:
-            self.rival, self.recurred = None, False
+            self.rival = None
         else:
             begins = known == PLAIN_HEADER or (
                 not known.has_lead and known.head == fields and bool(lead)
             )
-            self.recurred = begins or (seen == self.rival and end == self.rival_end)
-            self.rival, self.rival_end = seen, end
+            last = self.rival
+            again = last is not None and seen == last.form and end == last.end
+            self.rival = Rival(seen, end, begins or again)
 
     def _learn(self) -> None:
-        assert self.rival is not None
-        self.learnt, self.rival, self.recurred = self.rival, None, False
-        self.header = self.learnt.head
-        self.tail = TAILS[self.rival_end]
+        """Expect what was seen last from now on, if it is to be learnt."""
+        rival = self.rival
+        if rival is None or not rival.recurred:
+            return
+        self.learnt, self.rival = rival.form, None
+        self.header = rival.form.head
+        self.tail = TAILS[rival.end]
         self.frame = len(self.header) + len(self.tail)
