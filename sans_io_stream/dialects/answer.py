@@ -50,6 +50,12 @@ MOST_MARKED = 640
 """Characters of a cursor and a response id that a resume token may hold."""
 
 
+CANCELLED = frozenset(
+    {"abort", "aborted", "canceled", "cancelled", "user_cancel", "user_cancelled"}
+)
+"""Finish reasons, in lower case, that say that the answer was cancelled (watsonx, Cohere, vLLM,
+TensorRT-LLM): an answer that somebody stopped is not whole, in whichever dialect."""
+
 LONGEST_REASON = 256
 """Characters of a finish reason that are kept."""
 
@@ -341,6 +347,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if raw is not None and raw != "":
             told = raw if isinstance(raw, str) else str(raw)
             self.choice(choice)[1].raw_reason = told[:LONGEST_REASON]
+            if told.lower() in CANCELLED:
+                self.cancel(told)
 
     def fail(self, error: ErrorInfo) -> None:
         """The provider told an error: it outweighs everything else. The first one counts."""

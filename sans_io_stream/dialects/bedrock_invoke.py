@@ -32,6 +32,7 @@ from .bedrock import (
     read_failure,
 )
 from .blocks import block_index, input_text
+from .cohere import finish_error
 from .shapes import elements, is_array, is_object, word
 from .tolerant import TooDeep, Unreadable, read_json
 from .tools import chat_calls
@@ -72,7 +73,6 @@ class BedrockInvoke(Anthropic):
         "ERROR": "error",
         "ERROR_TOXIC": "content_filter",
         "ERROR_LIMIT": "length",
-        "USER_CANCEL": "other",
         "stop": "stop",
         "length": "length",
         "tool_calls": "tool_calls",
@@ -180,6 +180,7 @@ class BedrockInvoke(Anthropic):
             self.read_cohere(kind, data, events)
         elif field is not None:
             self.text(data[field], events, self.choice(index)[0])
+        finish_error(self, word(raw), data)
         self.finish(raw, index)
         return True
 

@@ -373,12 +373,10 @@ class OpenAIResponses(Dialect):
         for field, kind in (("content_filters", "content_filter"), ("moderation", "moderation")):
             if response.get(field):
                 self.annotate(kind, response[field], events)
-        reason = word(members(response.get("incomplete_details")).get("reason"))
-        self.finish(f"{status}:{reason}" if reason and status == "incomplete" else status)
         if status == "failed" or response.get("error"):
             self.fail(error_info(wire.error_fields({"error": response.get("error")})))
-        elif status == "cancelled":
-            self.cancel(status)
+        reason = word(members(response.get("incomplete_details")).get("reason"))
+        self.finish(f"{status}:{reason}" if reason and status == "incomplete" else status)
         self.end(events)
 
     def read_leftovers(self, output: Any, events: list[Event]) -> None:

@@ -43,7 +43,6 @@ class Watsonx(OpenAIChat):
         **OpenAIChat.reasons,
         "token_limit": "length",
         "time_limit": "length",
-        "cancelled": "other",
     }
 
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:
