@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -151,7 +152,12 @@ def test_a_segment_is_one_segment(text: str) -> None:
 @given(st.text(max_size=30))
 def test_raises_nothing_else(text: str) -> None:
     base = parse_url("https://h/a/b?c")
-    for read in (parse_url, base.join, lambda text: parse_url(f"https://{text}")):
+
+    def with_scheme(text: str) -> Url:
+        return parse_url(f"https://{text}")
+
+    readers: tuple[Callable[[str], Url], ...] = (parse_url, base.join, with_scheme)
+    for read in readers:
         try:
             url = read(text)
         except ValueError:
