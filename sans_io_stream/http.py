@@ -29,7 +29,7 @@ from .http_body import (
     broken,
 )
 from .http_head import Head, Section, parse_head
-from .http_request import connect_bytes, request_bytes
+from .http_request import check_method, connect_bytes, request_bytes
 from .policy import DEFAULT_LIMITS, Limits
 
 __all__ = [
@@ -73,6 +73,8 @@ class Exchange:
     sent after that is ``unread``. Any other status is ``Broken``, with a word of the proxy's.
 
     A coding of the content (gzip and the like) is ``Broken``: ``request_bytes`` asks for none.
+
+    Raises ``ValueError`` if ``method`` is none.
     """
 
     __slots__ = (
@@ -92,6 +94,7 @@ class Exchange:
     )
 
     def __init__(self, method: str, *, limits: Limits = DEFAULT_LIMITS) -> None:
+        check_method(method)
         self._method = method
         self._limits = limits
         self._state: Literal["head", "body", "refusal", "ended"] = "head"
@@ -156,7 +159,7 @@ class Exchange:
 
     @property
     def excess(self) -> int:
-        """How many bytes came after the end: a server that sends some is not well."""
+        """How many bytes came after the end of a body, or of the head where there is none."""
         return self._excess if self._body is None else self._body.excess
 
     # ---- the head

@@ -15,12 +15,13 @@ import msgspec
 
 from .headers import HeaderPairs
 
-__all__ = ["Head", "Section", "parse_head", "refused_trailers"]
+__all__ = ["Head", "Section", "h11_reason", "parse_head", "refused_trailers"]
 
 # RFC 9112, 2.2: "a recipient MAY recognize a single LF as a line terminator and ignore any
 # preceding CR". h11 does, in heads and in trailers.
 SECTION_END = re.compile(rb"\n\r?\n")
 NO_FIELDS = (b"\r\n", b"\n")
+QUOTE = re.compile(r"""[:,]? *(?:bytearray\()?b?['"]""")
 UNLIMITED = 2**62
 TRAILERS_HEAD = b"HTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
 
@@ -93,7 +94,7 @@ def parse_head(section: bytes, method: str) -> Head | str:
     try:
         event = connection.next_event()
     except h11.RemoteProtocolError as error:
-        return _reason(error)
+        return h11_reason(error)
     assert isinstance(event, h11.InformationalResponse | h11.Response), "a whole head is an event"
     headers = tuple(
         (name.decode("latin-1"), value.decode("latin-1")) for name, value in event.headers
@@ -111,7 +112,7 @@ def refused_trailers(section: bytes) -> str | None:
         connection.next_event()
         connection.next_event()
     except h11.RemoteProtocolError as error:
-        return _reason(error)
+        return h11_reason(error)
     return None
 
 
@@ -123,6 +124,6 @@ def _asked(method: str) -> h11.Connection:
     return connection
 
 
-def _reason(error: h11.RemoteProtocolError) -> str:
-    """h11's own words, without the line that they are about."""
-    return str(error).partition(": bytearray(")[0]
+def h11_reason(error: h11.ProtocolError) -> str:
+    """h11's own words, without what they quote."""
+    return QUOTE.split(str(error), maxsplit=1)[0]

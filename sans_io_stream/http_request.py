@@ -10,9 +10,10 @@ from __future__ import annotations
 import h11
 
 from .headers import TOKEN, Headers, header_pairs
+from .http_head import h11_reason
 from .url import Url, host_and_port
 
-__all__ = ["connect_bytes", "request_bytes"]
+__all__ = ["check_method", "connect_bytes", "request_bytes"]
 
 OURS = {
     "connection": "each request says Connection: close",
@@ -39,8 +40,7 @@ def request_bytes(method: str, url: Url, headers: Headers = (), body: bytes | No
     decided here (``Transfer-Encoding``, ``Expect``, ``Upgrade`` and the like), and for a
     ``Content-Length`` that is not that of ``body``.
     """
-    if TOKEN.fullmatch(method) is None or method != method.upper():
-        raise ValueError(f"a method is a word in capitals, such as 'POST', not {method!r}")
+    check_method(method)
     if method == "CONNECT":
         raise ValueError("CONNECT opens a tunnel: use connect_bytes()")
     content = body or b""
@@ -60,6 +60,12 @@ def request_bytes(method: str, url: Url, headers: Headers = (), body: bytes | No
         pairs.append(("Content-Length", str(len(content))))
     pairs.append(("Connection", "close"))
     return _written(method, url.target, pairs, content)
+
+
+def check_method(method: str) -> None:
+    """Raise ``ValueError`` if ``method`` is none (RFC 9110, 9.1: a token, case-sensitive)."""
+    if TOKEN.fullmatch(method) is None or method != method.upper():
+        raise ValueError(f"a method is a word in capitals, such as 'POST', not {method!r}")
 
 
 def connect_bytes(authority: str, headers: Headers = ()) -> bytes:
@@ -102,8 +108,6 @@ def _written(method: str, target: str, headers: list[tuple[str, str]], body: byt
     try:
         request = h11.Request(method=method, target=target, headers=pairs)
     except h11.LocalProtocolError as error:
-        # Its message may hold a header's value; what it found is all that is told.
-        reason = str(error).partition(" b'")[0]
-        raise ValueError(f"this request cannot be sent: {reason}") from None
+        raise ValueError(f"this request cannot be sent: {h11_reason(error)}") from None
     head = connection.send(request)
     return head + connection.send(h11.Data(data=body)) if body else head
