@@ -45,7 +45,7 @@ from ..events import (
     Usage,
 )
 from ..usage import merge_usage
-from .frames import Comment, Framing, Item, Out
+from .frames import Comment, Framing, Item, Out, as_json
 
 __all__ = ["Call", "Channel", "Format", "StreamOptions", "first_list"]
 
@@ -160,6 +160,16 @@ class Format(msgspec.Struct, kw_only=True):
 
     # ---- the events
 
+    def check(self, event: Event) -> None:
+        """Raise for an event that cannot be written, before anything changes."""
+        if isinstance(event, Resumed) and event.mode == "restart" and self.delivered:
+            raise ValueError(
+                f"{self.name} cannot take back what was sent: "
+                "a restart ends this body, or needs the native format"
+            )
+        if isinstance(event, Annotation):
+            as_json(event.data)
+
     def write(self, event: Event, out: list[Item]) -> None:
         """Append the records of one event."""
         match event:
@@ -196,15 +206,9 @@ class Format(msgspec.Struct, kw_only=True):
                 self.heartbeat(event.text, out)
             case StreamEnd():
                 self.end(event, out)
-            case Resumed():
-                if event.mode == "restart" and self.delivered:
-                    raise ValueError(
-                        f"{self.name} cannot take back what was sent: "
-                        "a restart ends this body, or needs the native format"
-                    )
             case ResumePoint() | Record() | Unrecognized():
                 pass
-            case Connected() | Disconnected() | Reconnecting():
+            case Connected() | Disconnected() | Reconnecting() | Resumed():
                 pass
             case _:
                 assert_never(event)

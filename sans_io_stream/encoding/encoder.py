@@ -21,7 +21,7 @@ from .registry import find
 
 __all__ = ["Encoder"]
 
-EVENTS: tuple[type, ...] = get_args(Event)
+EVENTS: frozenset[type] = frozenset(get_args(Event))
 
 
 class Encoder:
@@ -65,7 +65,8 @@ class Encoder:
 
         Raises ``StreamClosedError`` after ``StreamEnd``; ``ValueError`` for an id with CR, LF,
         NUL or a lone surrogate, and for ``Resumed("restart")`` after content in a format that
-        cannot say so; ``TypeError`` for what is no event. Nothing has changed then.
+        cannot say so; ``TypeError`` for what is no event, and for an ``Annotation`` whose data
+        is no JSON. Nothing has changed then.
         """
         return b"".join(self.records(event, id=id))
 
@@ -79,6 +80,7 @@ class Encoder:
             raise TypeError(f"encode() takes an event, not {type(event).__name__}")
         if id is not None:
             check_id(id)
+        self._format.check(event)
         items: list[Item] = []
         self._format.write(event, items)
         if id is not None:

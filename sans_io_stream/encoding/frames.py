@@ -52,9 +52,9 @@ class Out(NamedTuple):
 
 
 class Comment(NamedTuple):
-    """A sign of life that is no record."""
+    """A sign of life that is no record: a comment, or with None an empty line."""
 
-    text: str
+    text: str | None
 
 
 Item = Out | Comment
@@ -83,11 +83,12 @@ class Frames(msgspec.Struct):
             return (b"[" if first else b"\n,\r\n") + data
         return data
 
-    def comment(self, text: str) -> bytes:
+    def comment(self, text: str | None) -> bytes:
         """A comment where there are comments, else whitespace that no reader sees."""
-        if self.framing == "sse":
+        if self.framing == "sse" and text is not None:
+            # Without an empty line: behind an id, OpenAI's SDK takes that for a record.
             line = LINE_ENDS.sub(" ", text).encode("utf-8", "replace")
-            return b": " + line + b"\n\n" if line else b":\n\n"
+            return b": " + line + b"\n" if line else b":\n"
         return b"" if self.framing == "text" else b"\n"
 
     def close(self) -> bytes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from ..dialects.failure import kind_of
 from ..dialects.gemini import BLOCKED, UNSPECIFIED, Gemini
 from ..dialects.gemini_fields import NAMED, PARTS
 from ..dialects.shapes import is_array, is_object
@@ -22,8 +23,8 @@ from ..events import Annotation, Event, Finish, FinishReason, Heartbeat, MediaDe
 from .arguments import object_or_text
 from .base import Call, Channel, Format
 from .counts import gemini_counts
-from .frames import Framing, Item, Out
-from .words import error_fields, finish_word
+from .frames import Comment, Framing, Item, Out
+from .words import finish_word
 
 if TYPE_CHECKING:
     from ..errors import ErrorInfo, ErrorKind
@@ -51,6 +52,21 @@ TYPES: dict[ErrorKind, str] = {
     "content_filter": "CONTENT_FILTER",
 }
 """The words of google.rpc.Code, where it has one."""
+CODES: dict[ErrorKind, int] = {
+    "authentication": 401,
+    "permission": 403,
+    "not_found": 404,
+    "invalid_request": 400,
+    "content_filter": 400,
+    "rate_limit": 429,
+    "quota": 429,
+    "server": 500,
+    "overloaded": 503,
+    "timeout": 504,
+}
+UNKNOWN = 2
+"""google.rpc.Code of an error that nothing is known of."""
+RETRY_INFO = "type.googleapis.com/google.rpc.RetryInfo"
 
 CANDIDATE_FIELDS = {
     "citation": ("citationMetadata", {"citations", "citationSources"}),
@@ -98,6 +114,10 @@ class GeminiFormat(Format, kw_only=True):
         """A field of a candidate beside its content."""
         self.ready(out)
         self.response(out, candidates=[{"index": choice, field: value}])
+
+    def heartbeat(self, text: str, out: list[Item]) -> None:
+        # The SDK takes any other line, a comment too, for a part of an error.
+        out.append(Comment(None))
 
     def begin(self, out: list[Item]) -> None:
         self.part(0, {"text": ""}, out)
@@ -214,13 +234,32 @@ class GeminiFormat(Format, kw_only=True):
 
     def fail(self, error: ErrorInfo, out: list[Item]) -> None:
         self.interrupt(out)
-        fields = error_fields(error, TYPES)
-        if "code" not in fields and "status_code" in fields:
-            # Here the code is the HTTP status.
-            fields["code"] = fields.pop("status_code")
-        if "type" in fields:
-            fields["status"] = fields.pop("type")
+        fields: dict[str, Any] = {"code": code_of(error), "message": error.message}
+        word = word_of(error, fields["code"])
+        if word is not None:
+            fields["status"] = word
+        if error.retry_after is not None:
+            delay = {"@type": RETRY_INFO, "retryDelay": f"{error.retry_after}s"}
+            fields["details"] = [delay]
+        if error.request_id is not None:
+            fields["request_id"] = error.request_id
         out.append(Out({"error": fields}))
+
+
+def code_of(error: ErrorInfo) -> int:
+    """The HTTP status of an error, which is its code here; the SDK takes nothing but a number."""
+    if isinstance(error.code, int):
+        return error.code
+    return error.status or CODES.get(error.kind, UNKNOWN)
+
+
+def word_of(error: ErrorInfo, code: int) -> str | None:
+    """The first word that says the kind of an error: its type, its code, or one of ours."""
+    status = code if 400 <= code <= 599 else None
+    words = (error.type, error.code if isinstance(error.code, str) else None, TYPES.get(error.kind))
+    known = [word for word in words if word]
+    means = [word for word in known if kind_of(None, word, status) == error.kind]
+    return next(iter(means or known), None)
 
 
 def camel_name(kind: str) -> str:

@@ -17,7 +17,7 @@ from ..dialects.shapes import is_object
 from .arguments import object_or_text
 from .base import Call, Channel, Format
 from .counts import ollama_counts
-from .frames import Comment, Framing, Item, Out
+from .frames import Framing, Item, Out
 from .words import error_fields, finish_word
 
 if TYPE_CHECKING:
@@ -59,7 +59,8 @@ class OllamaFormat(Format, kw_only=True):
         out.append(self.line({}))
 
     def heartbeat(self, text: str, out: list[Item]) -> None:
-        out.append(self.line({}) if self.begun else Comment(text))
+        if self.begun:
+            out.append(self.line({}))
 
     def say(self, channel: Channel, text: str, choice: int, out: list[Item]) -> None:
         self.tell({"thinking" if channel == "reasoning" else "content": text}, out)

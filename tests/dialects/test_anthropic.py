@@ -55,8 +55,9 @@ def test_an_answer() -> None:
 
 
 def test_an_empty_usage_object_counts_nothing() -> None:
-    start_ = {"type": "message_start", "message": {"id": "msg_1", "model": "m", "usage": {}}}
-    end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}
+    message: dict[str, Any] = {"id": "msg_1", "model": "m", "usage": {}}
+    start_: Record = {"type": "message_start", "message": message}
+    end: Record = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}
     events = read(sse(start_, text(0, "Hi"), end, STOP), "anthropic")
     assert of(events, Usage) == []
     assert outcome(events) == "complete"
