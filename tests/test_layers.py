@@ -32,6 +32,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "encoding": ({"decoder", "http", "providers", "relay", "session"}, set()),
     "decoder": ({"encoding", "http", "providers", "relay", "request", "session"}, set()),
+    "events": ({"decoder", "dialects", "encoding", "framing", "session", "transcript"}, set()),
+    "transcript": ({"decoder", "dialects", "encoding", "framing", "session"}, set()),
     "http": ({"decoder", "dialects", "encoding", "events", "framing", "session"}, set()),
 }  # fmt: skip
 

@@ -23,6 +23,9 @@ __all__ = ["Encoder"]
 
 EVENTS: frozenset[type] = frozenset(get_args(Event))
 
+END_OF_TIME = 253_402_300_800
+"""The first second of the year 10000."""
+
 
 class Encoder:
     """One response body in the format of that name (or an alias, as for ``StreamDecoder``).
@@ -33,7 +36,8 @@ class Encoder:
     ``sequence`` the first sequence number.
 
     Raises ``UnknownDialectError`` for a format that does not exist or does not have that
-    framing, ``ValueError`` for a negative ``created`` or ``sequence``.
+    framing, ``ValueError`` for a negative ``created`` or ``sequence``, or a ``created`` after
+    the year 9999.
     """
 
     __slots__ = ("_aborts", "_ended", "_format", "_frames")
@@ -47,8 +51,10 @@ class Encoder:
         background: bool = False,
         sequence: int = 0,
     ) -> None:
-        if created < 0 or sequence < 0:
-            raise ValueError(f"created and sequence are at least 0: {created}, {sequence}")
+        if not 0 <= created < END_OF_TIME or sequence < 0:
+            raise ValueError(
+                f"created is from 0 to the year 9999, sequence at least 0: {created}, {sequence}"
+            )
         cls, chosen = find(format, framing)
         self._format = cls(framing=chosen, options=StreamOptions(created, background, sequence))
         self._frames = Frames(chosen)

@@ -24,6 +24,7 @@ WORDS: dict[FinishReason, str] = {
     "length": "length",
     "content_filter": "content_filter",
     "error": "error",
+    "other": "other",
 }
 """What the gateway reads in Google's words, too, is written in those of the chat family."""
 

@@ -72,8 +72,8 @@ def test_what_does_not_exist_raises_and_says_what_does(
         Encoder(format, framing)
 
 
-@pytest.mark.parametrize("options", [{"created": -1}, {"sequence": -1}])
-def test_numbers_below_zero_raise(options: Any) -> None:
+@pytest.mark.parametrize("options", [{"created": -1}, {"created": 10**12}, {"sequence": -1}])
+def test_numbers_out_of_range_raise(options: Any) -> None:
     with pytest.raises(ValueError, match="at least 0"):
         Encoder("openai-responses", **options)
 

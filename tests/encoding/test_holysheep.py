@@ -49,6 +49,7 @@ def test_an_event_stream_has_it_as_its_own_id_too() -> None:
         (Finish("pause", None), "pause_turn"),
         (Finish("content_filter", "promptFeedback:SAFETY"), "content_filter"),
         (Finish("error", None), "error"),
+        (Finish("other", None), "other"),
     ],
 )
 def test_reasons(finish: Finish, word: str) -> None:
