@@ -40,6 +40,8 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
             set[str](),
         ),
     ),
+    "events": ({"decoder", "dialects", "encoding", "framing", "session", "transcript"}, set()),
+    "transcript": ({"decoder", "dialects", "encoding", "framing", "session"}, set()),
 }  # fmt: skip
 
 

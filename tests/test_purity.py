@@ -134,6 +134,11 @@ loaded = set(sys.modules) - baseline
 from sans_io_stream import decode
 from sans_io_stream.http import Exchange, request_bytes
 from sans_io_stream.url import parse_url
+from sans_io_stream.encoding import Encoder
+FORMATS = (
+    "native", "openai-chat", "openai-responses", "anthropic", "gemini", "ollama", "holysheep",
+    "text",
+)
 def chunk(delta, finish="null"):
     return (b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","model":"m","choices":'
         b'[{"index":0,"delta":%b,"finish_reason":%b}]}\\n\\n' % (delta, finish.encode()))
@@ -161,6 +166,10 @@ for size in (1, len(response)):
 for chunks in ([body], [body[i : i + 7] for i in range(0, len(body), 7)], [body[:300]], []):
     ends.append(list(decode(chunks, dialect="openai-chat"))[-1].outcome)
     list(decode(chunks))
+for format in FORMATS:
+    encoder = Encoder(format, created=1)
+    for event in decode([body], dialect="openai-chat"):
+        encoder.encode(event)
 phase = "decoded"
 print(json.dumps({"heard": heard, "loaded": sorted(loaded), "ends": ends,
     "threads": len(sys._current_frames())}))

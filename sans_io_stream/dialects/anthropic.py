@@ -264,7 +264,7 @@ class Anthropic(BlockDialect):
         return True
 
     def read_usage(self, usage: Any, events: list[Event]) -> None:
-        if is_object(usage):
+        if is_object(usage) and usage:
             self.count_tokens(anthropic_usage(self.encodable(usage), self.usage), events)
 
     def read_stop(self, holder: dict[str, Any], events: list[Event]) -> None:

@@ -342,7 +342,10 @@ class OpenAIResponses(Dialect):
                 elif not self.suffix and f"citation:{place}" not in self.said:
                     for citation in elements(members(part).get("annotations")):
                         self.annotate("citation", citation, events)
-        if item.get("encrypted_content"):
+        # The response at the end holds it again, at some servers under another id.
+        mark = f"encrypted:{short(str(item.get('encrypted_content')))}"
+        if item.get("encrypted_content") and mark not in self.said:
+            self.remember(mark)
             told = {"id": item.get("id"), "encrypted_content": item["encrypted_content"]}
             self.annotate("encrypted_reasoning", told, events)
 
