@@ -32,13 +32,13 @@ from ..events import (
     ToolCallDelta,
     Usage,
 )
-from ..json_scan import JSONScan
 from ..policy import Limits
 from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
+from .parts import Call, Choice, LimitReached, byte_size, is_json
 from .shapes import short
 from .surrogates import Channel, mend
-from .tolerant import REFUSED, scrub
+from .tolerant import scrub
 
 __all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of", "is_json"]
 
@@ -55,50 +55,6 @@ TensorRT-LLM): an answer that somebody stopped is not whole, in whichever dialec
 
 LONGEST_REASON = 256
 """Characters of a finish reason that are kept."""
-
-
-class LimitReached(Exception):
-    """Raised inside a dialect when a limit is exceeded; the decoder ends the stream."""
-
-    def __init__(self, limit: str, size: int, what: str) -> None:
-        super().__init__(f"{what} exceeds Limits.{limit} ({size})")
-        self.error = ErrorInfo("limit", str(self))
-
-
-class Choice(msgspec.Struct, gc=False):
-    """One alternative answer: its last finish reason, and what it has had."""
-
-    index: int
-    raw_reason: str | None = None
-    visible: bool = False
-    calls: int = 0
-    finished: bool = False
-
-
-class Call(msgspec.Struct, gc=False):
-    """One open tool call. ``key`` is the provider's own number or name for it."""
-
-    index: int
-    choice: int
-    key: str | int | None = None
-    id: str | None = None
-    name: str | None = None
-    pieces: list[str] = []
-    size: int = 0
-    kind: str = ""
-    scan: JSONScan | None = None
-    """Follows the structure of the arguments, once somebody asks whether they are whole."""
-    scanned: int = 0
-    """How many of the pieces ``scan`` has seen."""
-    balanced: bool = False
-    """The pieces that ``scan`` has seen are one whole object."""
-    broken: bool = False
-    """They are none, and can become none any more."""
-
-    @property
-    def arguments(self) -> str:
-        """The arguments so far."""
-        return "".join(self.pieces)
 
 
 class Answer(msgspec.Struct, kw_only=True, gc=False):
@@ -429,20 +385,6 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 def size_of(mark: Cursor | None) -> int:
     """The characters that a cursor or an id takes in a token."""
     return len(mark) if isinstance(mark, str) else 20
-
-
-def byte_size(text: str | None) -> int:
-    """The bytes of ``text`` in UTF-8, lone surrogates included."""
-    return len(text.encode("utf-8", "surrogatepass")) if text else 0
-
-
-def is_json(text: str | bytes) -> bool:
-    """Whether ``text`` is one whole JSON value."""
-    try:
-        msgspec.json.decode(text)
-    except REFUSED:
-        return False
-    return True
 
 
 def hash_of(value: Any) -> int:
