@@ -10,7 +10,6 @@ snapshot is their encoding.
 from __future__ import annotations
 
 import zlib
-from functools import cache
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -25,7 +24,6 @@ from ..events import (
     MediaDelta,
     ReasoningDelta,
     RefusalDelta,
-    ResumePoint,
     StreamEnd,
     StreamStart,
     TextDelta,
@@ -33,10 +31,10 @@ from ..events import (
     ToolCallDelta,
     Usage,
 )
-from ..json_scan import JSONScan
 from ..policy import Limits, Timeouts
-from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
+from .marks import Marked
+from .parts import Call, Choice, LimitReached, byte_size
 from .shapes import short
 from .surrogates import Channel, mend
 from .tolerant import is_json, scrub
@@ -44,10 +42,8 @@ from .tolerant import is_json, scrub
 __all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of"]
 
 REMEMBERED_EXTRAS = 64
-MOST_SCALARS = 1024
-"""Characters of the state that a resume token may hold. Beyond that its base stays back."""
-MOST_MARKED = 640
-"""Characters of a cursor and a response id that a resume token may hold."""
+LONGEST_REASON = 256
+"""Characters of a finish reason that are kept."""
 
 
 CANCELLED = frozenset(
@@ -56,62 +52,12 @@ CANCELLED = frozenset(
 """Finish reasons, in lower case, that say that the answer was cancelled (watsonx, Cohere, vLLM,
 TensorRT-LLM): an answer that somebody stopped is not whole, in whichever dialect."""
 
-LONGEST_REASON = 256
-"""Characters of a finish reason that are kept."""
 
-
-class LimitReached(Exception):
-    """Raised inside a dialect when a limit is exceeded; the decoder ends the stream."""
-
-    def __init__(self, limit: str, size: int, what: str) -> None:
-        super().__init__(f"{what} exceeds Limits.{limit} ({size})")
-        self.error = ErrorInfo("limit", str(self))
-
-
-class Choice(msgspec.Struct, gc=False):
-    """One alternative answer: its last finish reason, and what it has had."""
-
-    index: int
-    raw_reason: str | None = None
-    visible: bool = False
-    calls: int = 0
-    finished: bool = False
-
-
-class Call(msgspec.Struct, gc=False):
-    """One open tool call. ``key`` is the provider's own number or name for it."""
-
-    index: int
-    choice: int
-    key: str | int | None = None
-    id: str | None = None
-    name: str | None = None
-    pieces: list[str] = []
-    size: int = 0
-    kind: str = ""
-    scan: JSONScan | None = None
-    """Follows the structure of the arguments, once somebody asks whether they are whole."""
-    scanned: int = 0
-    """How many of the pieces ``scan`` has seen."""
-    balanced: bool = False
-    """The pieces that ``scan`` has seen are one whole object."""
-    broken: bool = False
-    """They are none, and can become none any more."""
-
-    @property
-    def arguments(self) -> str:
-        """The arguments so far."""
-        return "".join(self.pieces)
-
-
-class Answer(msgspec.Struct, kw_only=True, gc=False):
+class Answer(Marked, kw_only=True, gc=False):
     """One answer, as far as its records have told it."""
 
-    name: ClassVar[str]
-    """The dialect's."""
     reasons: ClassVar[dict[str, FinishReason]] = {}
     """The provider's finish reasons in our words; unknown ones are ``other``."""
-    cursor_kind: ClassVar[CursorKind] = "sse_id"
     timeouts: ClassVar[Timeouts] = Timeouts(idle=300.0, progress=900.0)
     """How long its servers may be silent: a model that thinks sends nothing for minutes."""
     accept: ClassVar[str] = "text/event-stream"
@@ -121,39 +67,20 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     generation: int = 0
 
     started: bool = False
-    response_id: str | None = None
     model: str | None = None
     choices: tuple[Choice, ...] = ()
     calls: tuple[Call, ...] = ()
     """The open ones."""
     usage: Usage | None = None
     error: ErrorInfo | None = None
-    ended: bool = False
-    """The provider's terminal record is in, and the tail is out."""
-    cursor: Cursor | None = None
-    """The cursor of the last record that had one."""
-    base: Cursor | None = None
-    """The last cursor at which no call was open."""
-    base_state: str = ""
-    """The ``scalars`` at ``base``."""
-    stored: bool = False
-    """The provider said that the answer goes on without its reader, and can be asked for."""
-    contiguous: bool = True
-    """The numbers that are cursors went up by one so far."""
-    by_bytes: bool = False
-    """Cursors are offsets in the body, which no record holds."""
-    first: int | None = None
-    """The digest of the first record of a stream that may be taken up again."""
-    since: int = 0
-    """How many records without a cursor of their own came behind ``cursor``."""
-    since_digest: int = 0
-    origin: ResumeOrigin | None = None
-    position: int = 0
     halves: list[Channel] | None = None
     """High surrogates that wait for their other half."""
     extras: dict[str, int] | None = None
     lax: bool = False
     """The record at hand took a tolerant reading."""
+
+    def holds(self) -> bool:
+        return bool(self.calls) or self.halves is not None
 
     # ---- what a dialect may define
 
@@ -368,62 +295,6 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
             self.ended = True
             self.tail(events, complete, final=complete)
 
-    # ---- resume points
-
-    def mark(self, cursor: Cursor, events: list[Event]) -> None:
-        """Append the resume point behind a record that has a cursor."""
-        if self.by_bytes and not isinstance(cursor, int):
-            return
-        self.since = self.since_digest = 0
-        if cursor == "" or size_of(cursor) + size_of(self.response_id) > MOST_MARKED:
-            # An empty id takes the last one back; a huge one would not fit into a token.
-            self.cursor = None
-            return
-        self.cursor = cursor
-        events.append(self.point(cursor))
-
-    def point(self, cursor: Cursor) -> ResumePoint:
-        """The resume point at ``cursor``. While nothing changes but the count, all share one
-        origin; while a call is open, or half a character, its base stays where it was."""
-        held = bool(self.calls) or self.halves is not None
-        if not held and len(state := self.scalars()) <= MOST_SCALARS:
-            self.base, self.base_state = cursor, state
-        else:
-            held = True
-        base = self.base if held else None
-        origin = self.origin
-        if (
-            origin is None
-            or origin.held != held
-            or origin.base != base
-            or origin.state != self.base_state
-            or origin.response_id != self.response_id
-            or origin.stored != self.stored
-            or origin.contiguous != self.contiguous
-        ):
-            kind: CursorKind = "byte_offset" if self.by_bytes else self.cursor_kind
-            origin = self.origin = ResumeOrigin(
-                self.name,
-                kind,
-                self.response_id,
-                held,
-                base,
-                self.stored,
-                self.contiguous,
-                self.base_state,
-            )
-        return ResumePoint(cursor, self.position, origin, self.ended)
-
-    def scalars(self) -> str:
-        """What is known of the answer, without its text, as JSON: what another process needs
-        to go on from here."""
-        told: dict[str, Any] = {}
-        for field in scalar_fields(type(self)):
-            value = getattr(self, field.encode_name)
-            if value != field.default and value != {}:
-                told[field.encode_name] = compact_usage(value) if type(value) is Usage else value
-        return msgspec.json.encode(told).decode()
-
     # ---- the tail
 
     def close(self, truncated: bool, events: list[Event]) -> bool:
@@ -484,32 +355,6 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if reason in ("tool_calls", "stop"):
             return True
         return is_json(call.arguments)
-
-
-PASSING = frozenset(
-    {
-        "limits", "calls", "base", "base_state", "cursor", "origin", "position", "halves", "lax",
-        "since", "since_digest", "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
-        "opening", "at", "channel", "first", "last", "given", "by_bytes", "last_event_id",
-    }
-)  # fmt: skip
-"""Fields that say where a stream stands, not what is known of the answer."""
-
-
-@cache
-def scalar_fields(cls: type[Answer]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    """The fields that ``scalars`` tells."""
-    return tuple(field for field in msgspec.structs.fields(cls) if field.name not in PASSING)
-
-
-def size_of(mark: Cursor | None) -> int:
-    """The characters that a cursor or an id takes in a token."""
-    return len(mark) if isinstance(mark, str) else 20
-
-
-def byte_size(text: str | None) -> int:
-    """The bytes of ``text`` in UTF-8, lone surrogates included."""
-    return len(text.encode("utf-8", "surrogatepass")) if text else 0
 
 
 def hash_of(value: Any) -> int:

@@ -31,11 +31,11 @@ from .bedrock import (
     read_converse,
     read_failure,
 )
-from .blocks import block_index, input_text
+from .blocks import block_index
 from .cohere import finish_error
 from .shapes import elements, is_array, is_object, word
 from .tolerant import TooDeep, Unreadable, read_json
-from .tools import chat_calls
+from .tools import argument_text, chat_calls
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -192,7 +192,7 @@ class BedrockInvoke(Anthropic):
             calls = data.get("tool_calls")
             for call in elements(calls):
                 if is_object(call):
-                    arguments = input_text(call.get("parameters", {}))
+                    arguments = argument_text(call.get("parameters", {}))
                     name = word(call.get("name"))
                     self.close_call(self.open_call(events, name=name, arguments=arguments), events)
         elif kind == "citation-generation":

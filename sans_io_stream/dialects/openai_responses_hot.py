@@ -62,6 +62,7 @@ CallPiece = Delta[
     Literal["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"]
 ]
 
+
 class Numbered(msgspec.Struct, gc=False):
     """What takes a stream up again needs of a record."""
 

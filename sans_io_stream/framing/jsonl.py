@@ -19,7 +19,7 @@ from ..errors import ErrorInfo
 from ..policy import Limits
 from .fragments import Fragments
 from .items import PLAIN, Broken, Item, PlainForm, Unfinished, WireRecord
-from .text import skip_bom
+from .opened import skip_bom
 
 __all__ = ["JSONLines"]
 

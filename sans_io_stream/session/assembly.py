@@ -27,7 +27,6 @@ from ..events import (
     Unrecognized,
     Usage,
 )
-from ..policy import Limits
 from ..resume import Cursor
 from ..strategies.base import Known
 from .joined import JoinedDecoder
@@ -36,6 +35,7 @@ from .seam import Seam
 
 if TYPE_CHECKING:
     from ..errors import ErrorInfo
+    from ..policy import Limits
     from ..resume import ResumeToken
 
 __all__ = ["Assembly", "BodyMode"]
@@ -292,7 +292,9 @@ class Assembly:
         """The next bytes of a row, unless they are its first ones again."""
         assert self._seam_bytes is not None
         data = b"".join(self._seam_bytes)
-        begins = bool(self.progress.head) and self.progress.head.startswith(data[: len(self.progress.head)])
+        begins = bool(self.progress.head) and self.progress.head.startswith(
+            data[: len(self.progress.head)]
+        )
         if begins and len(data) < len(self.progress.head):
             self._seam_bytes = [data]
             return []

@@ -18,7 +18,6 @@ import msgspec
 
 from ..capture.privacy import allowed_headers
 from ..decoder import StreamDecoder
-from ..dialects.registry import dialect_class
 from ..errors import ErrorInfo, LimitExceeded
 from ..events import Connected, Disconnected, Event, Heartbeat, Reconnecting, StreamEnd
 from ..http import BodyEnd, Head, Item
@@ -32,11 +31,12 @@ from .assembly import Assembly, BodyMode
 from .backoff import with_head
 from .clocks import Clocks
 from .count import Count
+from .endings import LOST, continuable, exhausted, patience, too_late
 from .ladder import Attempt, Mode, Situation, next_attempt
 from .proxy import Proxy
 from .wire import Wire
 
-__all__ = ["Course", "SessionOptions", "continuable"]
+__all__ = ["Course", "SessionOptions"]
 
 ERROR_BODY_SECONDS = 10.0
 """For the whole of an error document."""
@@ -48,8 +48,6 @@ BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", 
 EXACT: frozenset[Mode] = frozenset({"continue", "replay"})
 """Modes in which nothing is generated anew."""
 GENERATES: frozenset[Mode] = frozenset({"retry", "again", "repeat", "restart", "continuation"})
-LOST = frozenset({"connection", "cursor", "exhausted", "timeout", "truncated"})
-"""Kinds of errors that interrupt an answer; all others fail it."""
 State = Literal["idle", "running", "closing", "waiting", "ended"]
 Body = Literal["none", "answer", "error", "check"]
 
@@ -303,7 +301,7 @@ class Course:
         message = f"{what} within Timeouts.{clock} ({seconds:g} s)"
         return self._take_end(ErrorInfo("timeout", message, retryable=True), now)
 
-    # ---- breaks
+    # ---- when it breaks
 
     def _fail_or_break(self, error: ErrorInfo, now: float) -> list[Event]:
         """An attempt came to nothing before its body."""
@@ -439,28 +437,3 @@ class Course:
             # A limit, or bytes that are none of the framing's.
             self._finish_with(end)
         return events
-
-
-def exhausted(error: ErrorInfo, connections: int) -> ErrorInfo:
-    """The last of so many failures."""
-    message = f"gave up after {connections} connections; the last one: {error}"
-    kind = "exhausted" if error.kind in LOST else error.kind
-    return msgspec.structs.replace(error, kind=kind, message=message)
-
-
-def too_late(error: ErrorInfo, delay: float) -> ErrorInfo:
-    """The server asks for a longer wait than there is time for."""
-    message = f"worth another attempt in {delay:g} s, which is too long to wait: {error}"
-    return msgspec.structs.replace(error, message=message, retry_after=delay)
-
-
-def patience(dialect: str | None) -> Timeouts:
-    """The timeouts that suit a dialect."""
-    return Timeouts() if dialect is None else dialect_class(dialect).timeouts
-
-
-def continuable(transcript: Transcript) -> str | None:
-    """The text of an answer that is nothing but one text, or has thought before it."""
-    if set(transcript.choices) != {0} or transcript.tool_calls or transcript.refusal:
-        return None
-    return transcript.text or None

@@ -35,7 +35,17 @@ BytesLike = bytes | bytearray | memoryview
 class JoinedDecoder(StreamDecoder):
     """The decoder of a session. ``generation`` and ``position`` are those it begins with."""
 
-    __slots__ = ("_generation", "_kept", "_leftover", "_limits", "_offset", "_paused", "_position", "_seam", "_silent")
+    __slots__ = (
+        "_generation",
+        "_kept",
+        "_leftover",
+        "_limits",
+        "_offset",
+        "_paused",
+        "_position",
+        "_seam",
+        "_silent",
+    )
 
     def __init__(
         self,

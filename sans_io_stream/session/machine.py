@@ -16,7 +16,8 @@ from ..events import Event, StreamEnd, TextDelta
 from ..headers import Headers, header_items
 from ..http import BodyEnd, Head
 from .checkpoint import SessionState, dump, left, load
-from .course import Course, SessionOptions, continuable
+from .course import Course, SessionOptions
+from .endings import continuable
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
@@ -133,9 +134,7 @@ class StreamSession(Course):
 
     # ---- what happened: the response, for drivers with an HTTP client of their own
 
-    def response_started(
-        self, status: int, headers: Headers, now: float
-    ) -> list[Event]:
+    def response_started(self, status: int, headers: Headers, now: float) -> list[Event]:
         """The response to ``Connect.request`` has begun."""
         wire = self._expect("response_started", "connect")
         wire.bypass()

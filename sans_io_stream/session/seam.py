@@ -82,7 +82,9 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
         return self._judge_number(own) if isinstance(own, int) else self._judge_name(own)
 
     def _begins(self, dialect: Dialect, record: WireRecord) -> bool:
-        return dialect.begins(record) or (self.first is not None and digest_with(record, 0) == self.first)
+        return dialect.begins(record) or (
+            self.first is not None and digest_with(record, 0) == self.first
+        )
 
     # ---- records with a cursor
 

@@ -188,16 +188,15 @@ class Wire:
         self._failure, self._data = error, b""
         self.phase, self._deadline = "head", now + LAST_LOOK
 
-    def _through(
-        self, items: list[Item], now: float
-    ) -> list[Item]:
+    def _through(self, items: list[Item], now: float) -> list[Item]:
         """The proxy's answer."""
-        assert self._tunnel is not None
+        tunnel = self._tunnel
+        assert tunnel is not None
         for item in items:
             if isinstance(item, Broken):
                 return [item]
             if isinstance(item, BodyEnd):
-                if self._tunnel.unread:
+                if tunnel.unread:
                     what = "bytes came through the tunnel before anything was asked"
                     return [Broken(ErrorInfo("framing", what))]
                 self._tunnel = None

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sans_io_stream.framing.text import Text, skip_bom
+from sans_io_stream.framing.opened import skip_bom
+from sans_io_stream.framing.text import Text
 from sans_io_stream.policy import Limits
 from tests.cuts import cut, single
 from tests.framing.parts import BOM
