@@ -36,7 +36,7 @@ from ..policy import Limits
 from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
 from .parts import Call, Choice, LimitReached, byte_size, is_json
-from .shapes import short
+from .shapes import short, whole_number
 from .surrogates import Channel, mend
 from .tolerant import scrub
 
@@ -128,7 +128,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def choice(self, index: Any) -> tuple[int, Choice]:
         """The choice of that index (0 where the index is missing or no number)."""
-        number = index if type(index) is int else 0
+        number = index if type(index) is int else whole_number(index) or 0
         for choice in self.choices:
             if choice.index == number:
                 return number, choice

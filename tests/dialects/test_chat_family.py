@@ -187,6 +187,17 @@ def test_vllm_fails_and_says_done_all_the_same(told: dict[str, Any]) -> None:
     assert got.annotations("extra") == []
 
 
+def test_moonshot_counts_in_the_choice_that_ends() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7, "cached_tokens": 2}
+    ending = chunk(reason="stop")
+    ending["choices"][0]["usage"] = usage
+    told = usage_of(text("x"), ending)
+    assert (told.prompt_tokens, told.cached_tokens, told.raw) == (3, 2, usage)
+    got = chat(text("x"), {**ending, "usage": usage}, DONE)
+    assert [one.final for one in got.of(Usage)] == [False, True]
+    assert got.annotations("extra") == []
+
+
 def test_llamacpp_counts_and_times_in_its_last_chunk() -> None:
     timings = {"prompt_n": 1, "predicted_ms": 5.5}
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
@@ -219,6 +230,15 @@ def test_keepalives_in_disguise_are_heartbeats() -> None:
         "",
     ]
     assert (got.transcript.text, got.outcome) == ("xy", "complete")
+
+
+@pytest.mark.parametrize("named", ["ping", "keepalive", "keep-alive", "heartbeat"])
+def test_pings_with_data_are_heartbeats(named: str) -> None:
+    beats = f"event: {named}\ndata: {{}}\n\n".encode() + sse({"type": named})
+    got = read("openai-chat", sse(text("x")) + beats + sse(STOP, DONE))
+    assert got.of(Heartbeat) == [Heartbeat("ping")] * 2
+    assert got.of(Unrecognized) == []
+    assert got.outcome == "complete"
 
 
 def test_an_error_line_between_the_chunks() -> None:
