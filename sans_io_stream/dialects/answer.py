@@ -35,7 +35,7 @@ from ..policy import Limits, Timeouts
 from ..usage import compact_usage, merge_usage, same_counts
 from .marks import Marked
 from .parts import Call, Choice, LimitReached, byte_size
-from .shapes import short
+from .shapes import short, whole_number
 from .surrogates import Channel, mend
 from .tolerant import is_json, scrub
 
@@ -120,7 +120,7 @@ class Answer(Marked, kw_only=True, gc=False):
 
     def choice(self, index: Any) -> tuple[int, Choice]:
         """The choice of that index (0 where the index is missing or no number)."""
-        number = index if type(index) is int else 0
+        number = index if type(index) is int else whole_number(index) or 0
         for choice in self.choices:
             if choice.index == number:
                 return number, choice

@@ -19,9 +19,9 @@ from ..events import Event, FinishReason, Heartbeat, ReasoningDelta, TextDelta
 from ..usage_forms import anthropic_usage
 from .anthropic_hot import read_input, read_text, read_thought
 from .base import CALL, TEXT, THOUGHT
-from .blocks import BlockDialect, block_index
+from .blocks import BlockDialect
 from .failure import error_info
-from .shapes import elements, is_object
+from .shapes import elements, is_object, whole_number
 from .tolerant import REFUSED
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Anthropic(BlockDialect):
         return True
 
     def read_block_start(self, data: dict[str, Any], events: list[Event]) -> bool:
-        block, index = data.get("content_block"), block_index(data.get("index"))
+        block, index = data.get("content_block"), whole_number(data.get("index"))
         kind = block.get("type") if is_object(block) else None
         if not is_object(block) or not isinstance(kind, str):
             return False
@@ -232,7 +232,7 @@ class Anthropic(BlockDialect):
         elif kind == "thinking_delta" and isinstance(delta.get("thinking"), str):
             self.text(delta["thinking"], events, kind="reasoning")
         elif kind == "input_json_delta" and isinstance(delta.get("partial_json"), str):
-            return self.add_input(block_index(data.get("index")), delta["partial_json"], events)
+            return self.add_input(whole_number(data.get("index")), delta["partial_json"], events)
         elif kind == "signature_delta":
             self.read_fields("signature", delta, events)
             return "signature" in delta
@@ -245,7 +245,7 @@ class Anthropic(BlockDialect):
         return True
 
     def read_block_stop(self, data: dict[str, Any], events: list[Event]) -> bool:
-        self.stop_block(block_index(data.get("index")), events)
+        self.stop_block(whole_number(data.get("index")), events)
         return True
 
     def read_message_delta(self, data: dict[str, Any], events: list[Event]) -> bool:

@@ -31,9 +31,8 @@ from .bedrock import (
     read_converse,
     read_failure,
 )
-from .blocks import block_index
 from .cohere import finish_error
-from .shapes import elements, is_array, is_object, word
+from .shapes import elements, is_array, is_object, whole_number, word
 from .tolerant import TooDeep, Unreadable, read_json
 from .tools import argument_text, chat_calls
 
@@ -154,7 +153,7 @@ class BedrockInvoke(Anthropic):
         return False
 
     def read_choice(self, entry: dict[str, Any], position: int, events: list[Event]) -> None:
-        index = block_index(entry.get("index"))
+        index = whole_number(entry.get("index"))
         number = self.choice(position if index is None else index)[0]
         delta = entry.get("delta", entry.get("message"))
         if is_object(delta):
@@ -175,7 +174,7 @@ class BedrockInvoke(Anthropic):
         if field is None and raw is None and not isinstance(kind, str):
             return False
         self.begin(data, events)
-        index = block_index(data.get("index")) or 0
+        index = whole_number(data.get("index")) or 0
         if isinstance(kind, str):
             self.read_cohere(kind, data, events)
         elif field is not None:

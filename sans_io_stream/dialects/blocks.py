@@ -23,7 +23,7 @@ from .tools import argument_text
 if TYPE_CHECKING:
     from ..events import Event
 
-__all__ = ["Block", "BlockDialect", "block_index"]
+__all__ = ["Block", "BlockDialect"]
 
 
 class Block(msgspec.Struct):
@@ -174,10 +174,3 @@ class BlockDialect(Dialect):
         if call.pieces:
             return is_json(call.arguments)
         return self.reason_of(raw, call.choice) == "tool_calls"
-
-
-def block_index(value: Any) -> int | None:
-    """The number of a block; None if it has none."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int else None

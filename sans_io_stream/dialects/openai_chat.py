@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from ..events import Event, FinishReason, ReasoningDelta, TextDelta
+from ..events import Event, FinishReason, Heartbeat, ReasoningDelta, TextDelta
 from ..usage_forms import chat_usage
 from .base import TEXT, THOUGHT, Choice, Dialect
 from .openai_hot import read_call, read_chunk, read_text, read_thought
-from .shapes import elements, is_array, is_object, members
-from .tolerant import REFUSED, read_object
+from .shapes import elements, is_array, is_object, members, word
+from .tolerant import REFUSED, read_object, scrub
 from .tools import chat_calls
 
 if TYPE_CHECKING:
@@ -56,6 +56,9 @@ NAMED = {
 
 PARTS = {"reference": "citation", "tool_reference": "citation"}
 """Typed parts that have another name as annotations than their own type."""
+
+PINGS = frozenset({"heartbeat", "keep-alive", "keepalive", "ping"})
+"""Names of events, and types of objects, with which gateways keep a connection alive."""
 
 CHOICE_STRUCTURAL = frozenset(
     {"index", "delta", "message", "finish_reason", "native_finish_reason", "text"}
@@ -222,7 +225,10 @@ class OpenAIChat(Dialect):
         if not is_array(choices):
             choices = ()
             if not failed and not self.belongs(data):
-                self.unrecognized(record, "not a chunk: no choices", events)
+                if record.type in PINGS or word(data.get("type")) in PINGS:
+                    events.append(Heartbeat("ping"))
+                else:
+                    self.unrecognized(record, "not a chunk: no choices", events)
                 return
         if not failed or choices:
             self.start(data.get("id"), data.get("model"), events)
@@ -275,8 +281,8 @@ class OpenAIChat(Dialect):
             return
         self.text(delta.get("refusal"), events, number, "refusal")
         calls = delta.get("tool_calls")
-        if is_array(calls):
-            chat_calls(self, calls, number, events)
+        if calls:
+            chat_calls(self, calls if is_array(calls) else [calls], number, events)
         legacy = delta.get("function_call")
         if is_object(legacy):
             chat_calls(self, [{"index": 0, "function": legacy}], number, events)
@@ -367,6 +373,11 @@ class OpenAIChat(Dialect):
 
     def beside(self, field: str, value: Any, events: list[Event], choice: int) -> None:
         """A field beside the deltas: a named annotation, or an extra."""
+        if field == "usage" and is_object(value):
+            # Moonshot's counts stand in the choice that ends.
+            usage = scrub(value) if self.lax else value
+            self.count_tokens(chat_usage(usage, msgspec.json.encode(usage), ""), events)
+            return
         kind = NAMED.get(field)
         if kind is None:
             self.extra(field, value, events, choice)
