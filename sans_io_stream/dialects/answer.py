@@ -50,6 +50,7 @@ MOST_MARKED = 640
 """Characters of a cursor and a response id that a resume token may hold."""
 
 
+UNKNOWN = -1
 LONGEST_REASON = 256
 """Characters of a finish reason that are kept."""
 
@@ -138,7 +139,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     by_bytes: bool = False
     """Cursors are offsets in the body, which no record holds."""
     first: int | None = None
-    """The mark of the first record."""
+    """The mark of the first record; ``UNKNOWN`` if another process has read it."""
     since: int = 0
     """How many records without a cursor of their own came behind ``cursor``."""
     since_digest: int = 0
