@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from .dialects.marks import UNKNOWN
 from .dialects.plain import Records
 from .dialects.registry import DIALECTS
 from .errors import ResumeTokenError, SnapshotError
@@ -132,6 +133,8 @@ def load_scalars(token: ResumeToken, limits: Limits) -> Dialect:
     dialect.base_state = origin.state
     dialect.position = token.position
     dialect.by_bytes = origin.kind == "byte_offset"
+    # How the answer began is not in the token: what follows the base is no beginning.
+    dialect.first = UNKNOWN
     if isinstance(dialect, Records):
         dialect.last_event_id = str(token.base)
     return dialect

@@ -21,12 +21,15 @@ from ..usage import compact_usage
 if TYPE_CHECKING:
     from ..events import Event
 
-__all__ = ["Marked"]
+__all__ = ["UNKNOWN", "Marked"]
 
 MOST_SCALARS = 1024
 """Characters of the state that a resume token may hold. Beyond that its base stays back."""
 MOST_MARKED = 640
 """Characters of a cursor and a response id that a resume token may hold."""
+
+
+UNKNOWN = -1
 
 
 class Marked(msgspec.Struct, kw_only=True, gc=False):
@@ -52,7 +55,8 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
     by_bytes: bool = False
     """Cursors are offsets in the body, which no record holds."""
     first: int | None = None
-    """The digest of the first record of a stream that may be taken up again."""
+    """The digest of the first record of a stream that may be taken up again; ``UNKNOWN`` if
+    another process has read it."""
     since: int = 0
     """How many records without a cursor of their own came behind ``cursor``."""
     since_digest: int = 0

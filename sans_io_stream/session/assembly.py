@@ -31,9 +31,10 @@ from ..resume import Cursor
 from ..strategies.base import Known
 from .joined import JoinedDecoder
 from .replay import Delivered, Replay
-from .seam import Seam
+from .seam import Seam, Seen
 
 if TYPE_CHECKING:
+    from ..dialects.base import Dialect
     from ..errors import ErrorInfo
     from ..policy import Limits
     from ..resume import ResumeToken
@@ -127,7 +128,7 @@ class Assembly:
     @property
     def comparable(self) -> bool:
         """What has been delivered can be told from what has not, if it comes again."""
-        return self.progress.delivered is not None or self._seen()[0] is not None
+        return self.progress.delivered is not None or self._seen().cursor is not None
 
     @property
     def done(self) -> bool:
@@ -147,7 +148,7 @@ class Assembly:
     @property
     def retry(self) -> float | None:
         """The reconnection time that the stream asked for, in seconds."""
-        return None if self.decoder is None else self.decoder.retry
+        return None if self._reading is None else self._reading.retry
 
     # ---- one body
 
@@ -162,12 +163,14 @@ class Assembly:
             self.decoder = self._new_decoder(self.progress.generation, self.progress.position)
         elif mode == "replay":
             self._begin_replay()
+        elif self.decoder is None or self.decoder.known is None:
+            # A new process: until it has caught up, what it knows is what the token says.
+            self._seam_bytes = []
+            self._rival = self._from_token()
         elif self.by_bytes:
             self._seam_bytes = []
-            if self.decoder is None:
-                self.decoder = self._from_token()
         else:
-            self._begin_seam()
+            self._begin_seam(self.decoder, self.decoder.known)
 
     def _new_decoder(self, generation: int, position: int) -> JoinedDecoder:
         content_type, status = self._content
@@ -186,13 +189,8 @@ class Assembly:
         assert self.token is not None
         return JoinedDecoder.from_token(self.token, self.limits, *self._content)
 
-    def _begin_seam(self) -> None:
+    def _begin_seam(self, decoder: JoinedDecoder, known: Dialect) -> None:
         self._seam_bytes = []
-        known = self.decoder.known if self.decoder is not None else None
-        if self.decoder is None or known is None or self.decoder.half_silent:
-            # A new process; or one whose silent reading was cut short: once more.
-            self.decoder = self._from_token()
-            return
         seam = Seam(
             asked=known.cursor,
             seen=known.cursor,
@@ -202,7 +200,7 @@ class Assembly:
             since=known.since,
             digest=known.since_digest,
         )
-        self.decoder.rejoin(*self._content, seam)
+        decoder.rejoin(*self._content, seam)
 
     def _begin_replay(self) -> None:
         if self.progress.delivered is not None:
@@ -213,18 +211,17 @@ class Assembly:
             return
         # A new process has nothing to compare but cursors: up to the one that was committed
         # all is silent.
-        seen, contiguous = self._seen()
-        self.decoder = self._new_decoder(self.progress.generation, self.progress.position)
-        self.decoder.skip_to(seen, contiguous)
+        self._rival = self._new_decoder(self.progress.generation, self.progress.position)
+        self._rival.skip_to(self._seen())
 
-    def _seen(self) -> tuple[Cursor | None, bool]:
-        """The last cursor that was delivered, and whether numbers went up by one until then."""
-        known = self.decoder.known if self.decoder is not None else None
-        if known is not None and self.decoder is not None and not self.decoder.half_silent:
-            return (self.decoder.offset if self.by_bytes else known.cursor), known.contiguous
-        if self.token is None:
-            return None, True
-        return self.token.seen, self.token.origin.contiguous
+    def _seen(self) -> Seen:
+        """The last cursor that was delivered, and what is known of the records around it."""
+        decoder, token = self.decoder, self.token
+        known = decoder.known if decoder is not None else None
+        if known is not None and decoder is not None:
+            cursor = decoder.offset if self.by_bytes else known.cursor
+            return Seen(cursor, known.contiguous, known.since, known.since_digest)
+        return Seen() if token is None else Seen(token.seen, token.origin.contiguous)
 
     def receive(self, data: bytes) -> list[Event]:
         """The events that ``data`` adds to the answer. Once ``refused`` is set, none."""
@@ -236,7 +233,9 @@ class Assembly:
             self.progress.head += data[: HEAD - len(self.progress.head)]
         reading = self._reading
         assert reading is not None
-        return self._deliver(reading.receive_data(data))
+        events = self._deliver(reading.receive_data(data))
+        self._check_caught_up(reading)
+        return events
 
     def pause(self, truncated: bool) -> list[Event]:
         """The body has ended: what its last record adds, if that lacks only its terminator."""
@@ -246,15 +245,19 @@ class Assembly:
         if self.by_bytes and self._seam_bytes:
             # Too short to be known again: it is what was asked for.
             events, self._seam_bytes = self._receive_joined(), None
-        events += self._deliver(self._reading.pause(truncated))
+        reading = self._reading
+        events += self._deliver(reading.pause(truncated))
         if self._replay is not None and not self._replay.caught_up and not self.refused:
             if not truncated or self.done:
                 self._refuse("the answer that came again ended before what was delivered")
             self._rival = self._replay = None
-        seam = self._reading.seam
-        if seam is not None and self.done and not self.refused:
-            self._refuse("the stream ended before what was delivered came again")
+        self._check_caught_up(reading)
         return events
+
+    def _check_caught_up(self, reading: JoinedDecoder) -> None:
+        """An answer that is over before what was delivered has come again is another one."""
+        if reading.catching_up and reading.done and not self.refused:
+            self._refuse("the stream ended before what was delivered came again")
 
     def finish(self, truncated: bool) -> list[Event]:
         """No more of the answer is to come: the tail, and ``StreamEnd``."""
@@ -266,20 +269,24 @@ class Assembly:
     def said_all(self, truncated: bool) -> bool:
         """Whether the answer is complete, if this is the end of its body."""
         reading = self._reading
-        if reading is None or self.refused or reading.seam is not None:
+        if reading is None or self.refused or reading.catching_up:
             return False
         return reading.said_all(truncated)
 
     # ---- between the decoder and the consumer
 
     def _receive_at_seam(self, data: bytes) -> list[Event]:
+        reading = self._reading
         assert self._seam_bytes is not None
-        assert self.decoder is not None
+        assert reading is not None
         self._seam_bytes.append(data)
         if self.by_bytes:
             return self._receive_row()
-        events = self._deliver(self.decoder.receive_data(data))
-        seam = self.decoder.seam
+        events = self._deliver(reading.receive_data(data))
+        seam = reading.seam
+        self._check_caught_up(reading)
+        if self.refused:
+            return events
         if seam is None or seam.state == "known":
             self._seam_bytes = None
         elif seam.state == "refused":
@@ -303,11 +310,13 @@ class Assembly:
         return self._receive_joined()
 
     def _receive_joined(self) -> list[Event]:
+        reading = self._reading
         assert self._seam_bytes is not None
-        assert self.decoder is not None
+        assert reading is not None
         data, self._seam_bytes = b"".join(self._seam_bytes), None
-        events = self.decoder.receive_data(data)
-        return [Resumed("continue"), *self._deliver(events)]
+        events = self._deliver(reading.receive_data(data))
+        self._check_caught_up(reading)
+        return [Resumed("continue"), *events]
 
     def _take_for_replay(self) -> list[Event]:
         """The server ignored the cursor and begins anew."""
@@ -326,10 +335,12 @@ class Assembly:
             self.progress.begun = self.progress.generation
         if self._replay is not None:
             events = self._admit(self._replay, events)
+        elif self._rival is not None and not self._rival.catching_up:
+            self.decoder, self._rival = self._rival, None
         if not events:
             return events
         decoder = self.decoder
-        known = decoder.known if decoder is not None and self._replay is None else None
+        known = decoder.known if decoder is not None and self._rival is None else None
         if known is not None:
             self.progress.position = known.position
             if known.cursor_kind != "sequence" and known.cursor is not None:
@@ -404,7 +415,7 @@ class Assembly:
     def save(self) -> AnswerState:
         """What is known of the answer, without the body that is being read."""
         decoder = self.decoder
-        kept = decoder is not None and decoder.known is not None and not decoder.half_silent
+        kept = decoder is not None and decoder.known is not None
         if self.progress.delivered is not None:
             self.progress.delivered.settle()
         return AnswerState(

@@ -243,7 +243,8 @@ class Course:
                 self._count.unanswered = True
             return self._fail_or_break(error, now)
         if self._body == "check":
-            return self._take_check(now)
+            # A check that was cut off has said nothing of the cursor.
+            return self._take_check(now) if error is None else self._break(error, now)
         if self._body == "error":
             return self._take_error(now)
         if self._late >= 0:

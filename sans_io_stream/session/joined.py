@@ -18,14 +18,14 @@ from ..framing.sniff import Sniffer
 from ..framing.sse import SSE
 from ..opening import Opening
 from ..snapshot import load_scalars
-from .seam import Seam
+from .seam import Seam, Seen
 
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
     from ..errors import ErrorInfo
     from ..framing import AnyFraming
     from ..policy import Limits
-    from ..resume import Cursor, ResumeToken
+    from ..resume import ResumeToken
 
 __all__ = ["JoinedDecoder"]
 
@@ -119,12 +119,18 @@ class JoinedDecoder(StreamDecoder):
             sniffer=Sniffer(content_type=content_type),
         )
 
-    def skip_to(self, seen: Cursor | None, contiguous: bool) -> None:
-        """All up to ``seen`` is read in silence: it has been delivered, to another process."""
+    def skip_to(self, seen: Seen) -> None:
+        """All up to there is read in silence: it has been delivered, by another decoder."""
         if self._offset is not None:
-            self._silent = seen if isinstance(seen, int) else None
+            self._silent = seen.cursor if isinstance(seen.cursor, int) else None
         else:
-            self._seam = Seam(asked=None, seen=seen, contiguous=contiguous)
+            self._seam = Seam(
+                asked=None,
+                seen=seen.cursor,
+                contiguous=seen.contiguous,
+                since=seen.since,
+                digest=seen.digest,
+            )
 
     def move_to(self, position: int) -> None:
         """So many events of the answer have been delivered."""
@@ -177,9 +183,10 @@ class JoinedDecoder(StreamDecoder):
             self._paused = True
 
     @property
-    def half_silent(self) -> bool:
-        """What is read in silence has been read in part: it is to be read once more, anew."""
-        return self._seam is not None and self._seam.asked != self._seam.seen
+    def catching_up(self) -> bool:
+        """Nothing has shown yet that the stream goes on behind what was delivered."""
+        offset, silent = self._offset, self._silent
+        return self._seam is not None or (offset is not None and offset < (silent or 0))
 
     @property
     def offset(self) -> int | None:

@@ -25,13 +25,23 @@ if TYPE_CHECKING:
     from ..dialects.base import Dialect
     from ..framing.items import WireRecord
 
-__all__ = ["Seam", "SeamState", "Verdict"]
+__all__ = ["Seam", "SeamState", "Seen", "Verdict"]
 
 SeamState = Literal["open", "known", "joined", "beginning", "refused"]
 """``open``: nothing but heartbeats came; ``known``: what came was seen before."""
 Verdict = Literal["skip", "silent", "take", "stop"]
 Place = Literal["before", "between", "behind"]
 """Where a record stands: up to what was asked from, from there to what was seen, behind."""
+
+
+class Seen(msgspec.Struct, frozen=True, gc=False):
+    """What was delivered last: its cursor, whether the numbers went up by one until then, and
+    the records behind it that had no cursor of their own."""
+
+    cursor: Cursor | None = None
+    contiguous: bool = True
+    since: int = 0
+    digest: int = 0
 
 
 class Seam(msgspec.Struct, kw_only=True, gc=False):
@@ -132,7 +142,8 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
         self.again_digest = digest_with(record, self.again_digest)
         if self.again == self.since and self.again_digest != self.digest:
             return self._refuse("what follows the cursor is not what followed it before")
-        return self._known("behind", "skip")
+        # Who asked from before has a decoder that has not read them yet.
+        return self._known("behind", "skip" if self.asked == self.seen else "silent")
 
     # ---- the states
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -167,6 +168,7 @@ def drive(
     raise AssertionError("the session does not come to an end")
 
 
+@cache
 def parse(sent: bytes) -> Asked | None:
     """The request in ``sent``, None while it is not whole."""
     connection = h11.Connection(h11.SERVER)
