@@ -108,6 +108,8 @@ class OpenAIChat(Dialect):
     typed: ClassVar[bool] = True
     """Whether chunks mean in this dialect just what they mean in the family."""
 
+    familiar: bool = True
+    """The last record was a plain chunk: the next one may be one, too."""
     opening: bytes = b""
     """What completes the bare items of this read to JSON."""
 
@@ -181,7 +183,8 @@ class OpenAIChat(Dialect):
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         if (
-            self.typed
+            self.familiar
+            and self.typed
             and self.shortcuts
             and record.data[:1] == b"{"
             and not record.type
@@ -190,7 +193,8 @@ class OpenAIChat(Dialect):
             try:
                 chunk = read_chunk(record.data)
             except REFUSED:
-                pass
+                # What comes is of another form: to try each of them would cost a third more.
+                self.familiar = False
             else:
                 self.lax = False
                 self.read_chunk(chunk, events)
@@ -214,6 +218,8 @@ class OpenAIChat(Dialect):
     def arm(self, events: list[Event], begin: int) -> None:
         if self.response_id and self.model:
             super().arm(events, begin)
+            if self.hot:
+                self.familiar = True
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         failed = self.read_error(data)

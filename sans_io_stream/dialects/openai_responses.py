@@ -20,16 +20,23 @@ import msgspec
 from ..events import Event, FinishReason, Heartbeat, ResumePoint, TextDelta
 from ..usage_forms import responses_usage
 from . import openai_responses_tables as wire
-from .base import TEXT, THOUGHT, Call, Dialect
+from .base import CALL, TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
-from .openai_responses_hot import LARGEST, SUMMARY, read_number, read_text, run_pieces
+from .openai_responses_hot import (
+    LARGEST,
+    SUMMARY,
+    read_call,
+    read_number,
+    read_text,
+    run_pieces,
+)
 from .shapes import elements, is_object, members, short, word
 from .tolerant import REFUSED, scrub
 from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..framing.items import WireRecord
-    from ..resume import Cursor
+    from ..resume import Cursor, ResumeOrigin
 
 __all__ = ["OpenAIResponses"]
 
@@ -89,6 +96,8 @@ class OpenAIResponses(Dialect):
 
     def one(self, payload: bytes) -> list[Event] | None:
         origin = self.origin
+        if self.hot == CALL and origin is not None:
+            return self.one_call_piece(payload, origin)
         if self.hot != TEXT or origin is None:
             return super().one(payload)
         try:
@@ -105,6 +114,25 @@ class OpenAIResponses(Dialect):
             self.base = cursor
         self.position = position = self.position + 1
         return [TextDelta(piece.delta), ResumePoint(cursor, position, origin)]
+
+    def one_call_piece(self, payload: bytes, origin: ResumeOrigin) -> list[Event] | None:
+        """A fragment of the arguments of the call opened last, or None."""
+        call = self.calls[-1]
+        try:
+            piece = read_call(payload)
+        except REFUSED:
+            self.missed(0, payload)
+            return None
+        cursor = piece.sequence_number
+        if piece.output_index != call.key or cursor != self.cursor + 1:  # type: ignore[operator]
+            self.missed(0, payload)
+            return None
+        told: list[Event] = []
+        self.add_arguments(call, piece.delta, told)
+        self.cursor = cursor
+        self.position = position = self.position + 1
+        told.append(ResumePoint(cursor, position, origin))
+        return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         return run_pieces(self, rest, events)

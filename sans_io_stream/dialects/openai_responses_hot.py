@@ -21,7 +21,7 @@ from .tolerant import REFUSED
 if TYPE_CHECKING:
     from .openai_responses import OpenAIResponses
 
-__all__ = ["LARGEST", "SUMMARY", "read_number", "read_text", "run_pieces"]
+__all__ = ["LARGEST", "SUMMARY", "read_call", "read_number", "read_text", "run_pieces"]
 
 SUMMARY = 4
 """The hot kind of a summary's deltas, beside those of ``base``."""

@@ -95,8 +95,18 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that ``data`` completes, in order."""
-        if self.held is not None:
-            return self._feed_held(self.held, data)
+        held = self.held
+        if held is not None:
+            if (
+                LF not in data
+                and CR not in data
+                and not held.ends
+                and len(self.header) <= held.size <= self.cap - len(data)
+            ):
+                # It neither ends here nor fails.
+                held.add(data)
+                return []
+            return self._feed_held(held, data)
         if len(data) <= self.room and (payload := self.only(data)) is not None:
             self.form = self.learnt
             self.mixed = False
@@ -113,15 +123,10 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def _feed_held(self, held: Held, data: bytes) -> list[Item]:
         """Read on in the plain record that is held."""
         size = held.size
-        if size + len(data) <= self.cap and not held.ends:
-            if size < len(self.header):
-                goes_on = data == self.header[size : size + len(data)]
-            else:
-                goes_on = LF not in data and CR not in data
-            if goes_on:
-                # It neither ends here nor fails.
-                held.add(data)
-                return []
+        end = size + len(data)
+        if end <= min(self.cap, len(self.header)) and data == self.header[size:end]:
+            held.add(data)
+            return []
         ends = held.ends + data
         if size >= len(self.header) and ends != self.tail and self.tail.startswith(ends):
             held.ends = ends
@@ -173,7 +178,8 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         if not (data.startswith(fields) and data.endswith(self.tail) and self._between()):
             return False
         payload = data[len(fields) : -len(self.tail)]
-        if LF in payload or CR in payload:
+        # In a stream of LF lines no CR comes here.
+        if LF in payload or (CR in self.tail and CR in payload):
             return False
         self.started = True
         type = self.learnt.type
