@@ -137,7 +137,9 @@ def background() -> Story:
         headers={"idempotency-key": "key-1", "authorization": "Bearer secret"},
         dialect="openai-responses",
     )
-    numbered = [{**value, "sequence_number": i} for i, value in enumerate(values)]
+    numbered: list[dict[str, Any]] = [
+        {**value, "sequence_number": i} for i, value in enumerate(values)
+    ]
     records = [(i, sse(value, event=value["type"])) for i, value in enumerate(numbered)]
     return Background("openai-responses", request, records)
 
@@ -254,7 +256,8 @@ class Gateway(Story):
     def asked_from(self, asked: Asked) -> Any:
         if asked.headers.get("x-stream-resume") == "true":
             return asked.headers["x-stream-event-id"]
-        return (asked.json.get("stream_options") or {}).get("resume_from_event_id")
+        options: dict[str, Any] = asked.json.get("stream_options") or {}
+        return options.get("resume_from_event_id")
 
     def other(self, asked: Asked) -> bytes | None:
         if asked.path != "/v1/stream/check":
