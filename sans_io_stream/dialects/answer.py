@@ -259,6 +259,14 @@ class Answer(Marked, kw_only=True, gc=False):
         self.drop_call(call)
         events.append(ToolCall(call.index, call.id, call.name, call.arguments, call.choice))
 
+    def stop_call(self, call: Call, events: list[Event]) -> None:
+        """The end of ``call`` was told. Where its arguments are no JSON, only the reason to stop
+        will say whether the model wrote them so or was cut off in them: it stays open."""
+        if call.pieces and not is_json(call.arguments):
+            call.stopped = True
+        else:
+            self.close_call(call, events)
+
     def drop_call(self, call: Call) -> None:
         """``call`` is open no more."""
         self.calls = tuple(other for other in self.calls if other is not call)

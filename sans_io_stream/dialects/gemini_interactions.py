@@ -212,7 +212,9 @@ class GeminiInteractions(Dialect):
     def read_arguments(
         self, key: int, delta: dict[str, Any], record: WireRecord, events: list[Event]
     ) -> None:
-        call = next((call for call in reversed(self.calls) if call.key == key), None)
+        call = next(
+            (call for call in reversed(self.calls) if call.key == key and not call.stopped), None
+        )
         fragment = delta.get("arguments")
         if call is None or not isinstance(fragment, str | None):
             self.unrecognized(record, "arguments of no open function call", events)
@@ -223,9 +225,9 @@ class GeminiInteractions(Dialect):
     def read_stop(self, data: dict[str, Any], events: list[Event]) -> None:
         key = key_of(data)
         given = self.given.pop(str(key), "")
-        for call in [call for call in self.calls if call.key == key]:
+        for call in [call for call in self.calls if call.key == key and not call.stopped]:
             self.add_arguments(call, given, events)
-            self.close_call(call, events)
+            self.stop_call(call, events)
         if not empty(data.get("step_usage")):
             self.annotate("step_usage", {"index": key, **members(data["step_usage"])}, events)
 

@@ -150,6 +150,17 @@ def test_an_interaction_that_goes_on_has_not_ended(status: str) -> None:
     assert (got.outcome, got.transcript.text) == ("complete", "ab")
 
 
+@pytest.mark.parametrize(("status", "whole"), [("requires_action", True), ("incomplete", False)])
+def test_a_call_that_stops_in_its_arguments_is_what_the_status_says(
+    status: str, whole: bool
+) -> None:
+    got = interaction(
+        created(), start(0, "function_call", id="c", name="f"),
+        delta(0, "arguments_delta", arguments='{"x"'), stop(0), completed(status),
+    )  # fmt: skip
+    assert got.of(ToolCall) == ([ToolCall(0, "c", "f", '{"x"')] if whole else [])
+
+
 def test_a_cancelled_interaction() -> None:
     got = interaction(created(), delta(0, "text", text="a"), completed("cancelled"))
     assert got.outcome == "failed"
