@@ -27,7 +27,7 @@ from sans_io_stream import (
     Usage,
 )
 from sans_io_stream.events import ANSWER_EVENTS
-from sans_io_stream.policy import ReconnectPolicy
+from sans_io_stream.policy import Allowance, ReconnectPolicy
 from sans_io_stream.session import StreamSession
 from tests.session.peer import Run, drive
 from tests.session.stories import STORIES, Story
@@ -38,8 +38,8 @@ REPLAYED = frozenset({"interactions-without-ids", "chat"})
 
 def policy_of(story: Story, **options: Any) -> ReconnectPolicy:
     """A policy under which the story can be taken up again."""
-    allow = frozenset({"replay"} if story.name == "chat" else ())
-    return ReconnectPolicy(allow=allow, **options)
+    allowed: list[Allowance] = ["replay"] if story.name == "chat" else []
+    return ReconnectPolicy(allow=frozenset(allowed), **options)
 
 
 def session_of(story: Story, token: str | None = None, **options: Any) -> StreamSession:

@@ -138,7 +138,7 @@ def background() -> Story:
         dialect="openai-responses",
     )
     numbered = [{**value, "sequence_number": i} for i, value in enumerate(values)]
-    records = [(i, sse(value, event=value["type"])) for i, value in enumerate(numbered)]
+    records = [(i, sse(value, event=str(value["type"]))) for i, value in enumerate(numbered)]
     return Background("openai-responses", request, records)
 
 
@@ -254,7 +254,8 @@ class Gateway(Story):
     def asked_from(self, asked: Asked) -> Any:
         if asked.headers.get("x-stream-resume") == "true":
             return asked.headers["x-stream-event-id"]
-        return (asked.json.get("stream_options") or {}).get("resume_from_event_id")
+        options: dict[str, Any] = asked.json.get("stream_options") or {}
+        return options.get("resume_from_event_id")
 
     def other(self, asked: Asked) -> bytes | None:
         if asked.path != "/v1/stream/check":
@@ -312,7 +313,7 @@ class Conversation(Story):
         return int(asked.query["from"])
 
     def knows(self, cursor: Any) -> bool:
-        return 0 <= cursor <= sum(len(wire) for _, wire in self.records)
+        return int(cursor) in range(1 + sum(len(wire) for _, wire in self.records))
 
     def after(self, cursor: Any) -> list[bytes]:
         body = b"".join(wire for _, wire in self.records)[cursor or 0 :]
