@@ -38,8 +38,8 @@ REPLAYED = frozenset({"interactions-without-ids", "chat"})
 
 def policy_of(story: Story, **options: Any) -> ReconnectPolicy:
     """A policy under which the story can be taken up again."""
-    allow: frozenset[Allowance] = frozenset({"replay"} if story.name == "chat" else ())
-    return ReconnectPolicy(allow=allow, **options)
+    allowed: list[Allowance] = ["replay"] if story.name == "chat" else []
+    return ReconnectPolicy(allow=frozenset(allowed), **options)
 
 
 def session_of(story: Story, token: str | None = None, **options: Any) -> StreamSession:

@@ -137,10 +137,8 @@ def background() -> Story:
         headers={"idempotency-key": "key-1", "authorization": "Bearer secret"},
         dialect="openai-responses",
     )
-    numbered: list[dict[str, Any]] = [
-        {**value, "sequence_number": i} for i, value in enumerate(values)
-    ]
-    records = [(i, sse(value, event=value["type"])) for i, value in enumerate(numbered)]
+    numbered = [{**value, "sequence_number": i} for i, value in enumerate(values)]
+    records = [(i, sse(value, event=str(value["type"]))) for i, value in enumerate(numbered)]
     return Background("openai-responses", request, records)
 
 
@@ -315,7 +313,7 @@ class Conversation(Story):
         return int(asked.query["from"])
 
     def knows(self, cursor: Any) -> bool:
-        return 0 <= int(cursor) <= sum(len(wire) for _, wire in self.records)
+        return int(cursor) in range(1 + sum(len(wire) for _, wire in self.records))
 
     def after(self, cursor: Any) -> list[bytes]:
         body = b"".join(wire for _, wire in self.records)[cursor or 0 :]
