@@ -58,8 +58,8 @@ class Answer(Marked, kw_only=True, gc=False):
 
     reasons: ClassVar[dict[str, FinishReason]] = {}
     """The provider's finish reasons in our words; unknown ones are ``other``."""
-    timeouts: ClassVar[Timeouts] = Timeouts(idle=300.0, progress=900.0)
-    """How long its servers may be silent: a model that thinks sends nothing for minutes."""
+    timeouts: ClassVar[Timeouts] = Timeouts()
+    """How long its servers may be silent."""
     accept: ClassVar[str] = "text/event-stream"
     """The media type to ask for."""
 
