@@ -19,9 +19,10 @@ from ..errors import ErrorInfo
 from ..events import FinishReason
 from ..resume import Cursor, CursorKind
 from ..usage_forms import interactions_usage
-from .base import Dialect
+from .base import Dialect, LimitReached
 from .gemini_args import json_text
 from .gemini_fields import empty, from_base64
+from .parts import byte_size
 from .shapes import elements, is_array, is_object, members
 from .tolerant import REFUSED
 
@@ -180,6 +181,9 @@ class GeminiInteractions(Dialect):
         arguments = step.get("arguments")
         if arguments is not None:
             text = arguments if isinstance(arguments, str) else json_text(arguments)
+            if byte_size(text) > self.limits.arguments_bytes:
+                limit, what = self.limits.arguments_bytes, f"the arguments of step {key}"
+                raise LimitReached("arguments_bytes", limit, what)
             self.given[str(key)] = text
         self.signature(step.get("signature"), key, events)
 
