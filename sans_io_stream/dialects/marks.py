@@ -142,7 +142,8 @@ PASSING = frozenset(
     {
         "limits", "calls", "base", "cursor", "origin", "position", "halves", "lax",
         "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
-        "opening", "at", "channel", "last", "trail", "familiar", "generated", "given", "by_bytes", "last_event_id",
+        "opening", "at", "channel", "last", "trail", "familiar",
+        "generated", "given", "by_bytes", "last_event_id",
     }
 )  # fmt: skip
 """Fields that say where a stream stands, not what is known of the answer."""
