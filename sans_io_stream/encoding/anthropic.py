@@ -130,7 +130,7 @@ class AnthropicFormat(Format, kw_only=True):
     def whole_block(self, block: dict[str, Any], out: list[Item]) -> None:
         self.stop_block(self.start_block(block, out), out)
 
-    def delta(self, number: int, kind: str, out: list[Item], **fields: Any) -> None:
+    def delta(self, number: int, kind: str, fields: dict[str, Any], out: list[Item]) -> None:
         self.record("content_block_delta", out, index=number, delta={**fields, "type": kind})
 
     def into(self, kind: str, out: list[Item]) -> int:
@@ -148,7 +148,7 @@ class AnthropicFormat(Format, kw_only=True):
     def say(self, channel: Channel, text: str, choice: int, out: list[Item]) -> None:
         kind = "thinking" if channel == "reasoning" else "text"
         name, field = DELTAS[kind]
-        self.delta(self.into(kind, out), name, out, **{field: text})
+        self.delta(self.into(kind, out), name, {field: text}, out)
 
     # ---- calls
 
@@ -168,7 +168,7 @@ class AnthropicFormat(Format, kw_only=True):
         fragment = "".join(call.pieces)
         call.pieces.clear()
         if fragment:
-            self.delta(call.place, "input_json_delta", out, partial_json=fragment)
+            self.delta(call.place, "input_json_delta", {"partial_json": fragment}, out)
             if call.place in self.open_calls:
                 self.open_calls[call.place].add(fragment)
 
@@ -190,9 +190,9 @@ class AnthropicFormat(Format, kw_only=True):
     def annotate(self, event: Annotation, out: list[Item]) -> None:
         kind, data = event.kind, event.data
         if kind == "citation" and is_object(data):
-            self.delta(self.into("text", out), "citations_delta", out, citation=data)
+            self.delta(self.into("text", out), "citations_delta", {"citation": data}, out)
         elif kind == "signature" and is_object(data) and data.get("signature"):
-            self.delta(self.into("thinking", out), "signature_delta", out, **data)
+            self.delta(self.into("thinking", out), "signature_delta", data, out)
         elif kind == "compaction" and is_object(data):
             self.whole_block({**data, "type": kind}, out)
         elif kind in NAMED or (kind == "stop_sequence" and isinstance(data, str)):
@@ -209,7 +209,7 @@ class AnthropicFormat(Format, kw_only=True):
         number = self.start_block({**data, "input": {}}, out)
         if given not in (None, "", {}):
             text = given if isinstance(given, str) else as_json(given).decode()
-            self.delta(number, "input_json_delta", out, partial_json=text)
+            self.delta(number, "input_json_delta", {"partial_json": text}, out)
         self.stop_block(number, out)
 
     # ---- the end

@@ -288,8 +288,9 @@ class OpenAIResponsesFormat(Format, kw_only=True):
             self.record("response.audio.transcript.delta", out, delta=data["transcript"])
         elif kind in SERVER_EVENTS and is_object(data):
             self.ready(out)
-            told = {k: v for k, v in data.items() if k not in ("type", "sequence_number")}
-            self.record(SERVER_EVENTS[kind], out, **told)
+            head = {"type": SERVER_EVENTS[kind], "sequence_number": self.number}
+            out.append(Out({**head, **data, **head}, SERVER_EVENTS[kind]))
+            self.number += 1
         elif kind == "content_filter" and is_array(data):
             self.beside["content_filters"] = data
         elif kind == "moderation":

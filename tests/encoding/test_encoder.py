@@ -215,3 +215,45 @@ def test_only_text_leaves_the_end_to_the_transport() -> None:
             encoder = Encoder(name)
             encoder.encode(StreamEnd(outcome))
             assert encoder.must_abort == (name == "text" and outcome != "complete")
+
+
+KINDS = [
+    "signature", "citation", "logprobs", "compaction", "server_tool_use", "redacted_thinking",
+    "web_search_call", "code_interpreter_call_code", "encrypted_reasoning", "content_filter",
+    "moderation", "audio", "timings", "reasoning_details", "extra", "progress", "context",
+    "grounding", "safety", "prompt_feedback", "thought_media", "executable_code", "stop_details",
+    "stop_sequence", "finish_message", "nobody's",
+]  # fmt: skip
+ODD: list[Any] = [
+    None,
+    0,
+    "",
+    "x",
+    [],
+    [1],
+    {},
+    {"type": 1},
+    {1: 2},
+    {"self": 1, "out": 2, "kind": 3},
+]
+
+
+@each
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_annotation_ends_or_breaks_an_answer(format: str, framing: str, kind: str) -> None:
+    full = {"signature": "s", "thoughtSignature": "s", "encrypted_content": "e", "transcript": "t"}
+    odd = {"self": 1, "out": 2, "kind": 3, "choice": 4, "error": {"message": "forged"}}
+    datas = [*ODD, {"type": kind, **full, **odd}, {"blockReason": "SAFETY", "done": True}]
+    for data in datas:
+        events = answer(TextDelta("a"), Annotation(kind, data), TextDelta("b"))
+        body, content_type = body_of(events, format, framing)
+        decoder = StreamDecoder(format, content_type=content_type)
+        found = decoder.receive_data(body) + decoder.receive_eof()
+        assert "".join(e.text for e in found if isinstance(e, TextDelta)) == "ab", data
+        assert found[-1] == StreamEnd("complete"), data
+        half, _ = body_of([*events[:-2], StreamEnd("interrupted")], format, framing)
+        decoder = StreamDecoder(format, content_type=content_type)
+        decoder.receive_data(half)
+        end = decoder.receive_eof(truncated=True)[-1]
+        assert isinstance(end, StreamEnd)
+        assert end.outcome == "interrupted", data

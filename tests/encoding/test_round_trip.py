@@ -35,7 +35,7 @@ from tests.expectations import Recording, recordings
 PAIRS = [(name, framing) for name, cls in FORMATS.items() for framing in cls.framings]
 each = pytest.mark.parametrize(("format", "framing"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 PLACES = st.lists(st.integers(0, 6000), max_size=8)
-slow = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+slow = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40)
 
 CHAT = ("openai-chat", "holysheep")
 WHOLE_CALLS = ("gemini", "ollama")
