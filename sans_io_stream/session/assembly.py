@@ -27,9 +27,9 @@ from ..events import (
     Unrecognized,
     Usage,
 )
-from ..resume import Cursor
 from ..strategies.base import Known
 from .joined import JoinedDecoder
+from .progress import AnswerState, Progress
 from .replay import Delivered, Replay
 from .seam import Seam, Seen
 
@@ -48,26 +48,6 @@ VISIBLE: frozenset[type] = ANSWER_EVENTS - {StreamStart, Usage, Unrecognized}
 """Events that a consumer cannot be asked to forget."""
 HEAD = 512
 """Bytes by which a body is known again, where all that is known of it is its bytes."""
-
-
-class Progress(msgspec.Struct):
-    """What has become of the answer, over all bodies so far."""
-
-    generation: int = 0
-    begun: int = -1
-    """The last generation of which something came: it may be billed."""
-    position: int = 0
-    """How many events of the answer have been delivered."""
-    visible: bool = False
-    """Something has been delivered that cannot be taken back."""
-    announced: Literal["restart", "continuation"] | None = None
-    """What is to be said of a new generation before its first event."""
-    delivered: Delivered | None = None
-    """What it is compared with if it comes again; None if it cannot be."""
-    recent: list[Cursor] = []
-    """The last opaque cursors."""
-    head: bytes = b""
-    """The first bytes of a row of bytes."""
 
 
 class Assembly:
@@ -209,6 +189,7 @@ class Assembly:
             self._rival = self._new_decoder(self.progress.generation, 0)
             begun = self.progress.begun >= 0
             limit = self.limits.transcript_bytes
+            self.progress.delivered.settle()
             self._replay = Replay(self.progress.delivered, limit, begun)
             return
         # A new process has nothing to compare but cursors: up to the one that was committed
@@ -242,6 +223,8 @@ class Assembly:
 
     def pause(self, truncated: bool) -> list[Event]:
         """The body has ended: what its last record adds, if that lacks only its terminator."""
+        if self.steady is not None:
+            self._count()
         if self.refused or self._reading is None:
             return []
         events: list[Event] = []
@@ -331,6 +314,35 @@ class Assembly:
         self._begin_replay()
         return self.receive(data)
 
+    @property
+    def steady(self) -> JoinedDecoder | None:
+        """The decoder, if all that it says can go out as it is.
+
+        What goes out so is told with ``told_directly``, so that it is counted all the same.
+        """
+        decoder = self.decoder
+        known = decoder.known if decoder is not None else None
+        plain = (
+            known is not None
+            and self._rival is None
+            and self._seam_bytes is None
+            and not self.refused
+            and self.fresh
+            and self.progress.visible
+            and (known.cursor is None or known.cursor_kind == "sequence")
+        )
+        return decoder if plain and not self.by_bytes else None
+
+    def told_directly(self, events: list[Event]) -> None:
+        """The ``steady`` decoder said ``events``, and they went out."""
+        if self.progress.delivered is not None:
+            self.progress.delivered.note(events)
+
+    def _count(self) -> None:
+        """Take the position over from the decoder."""
+        if self.decoder is not None and self._rival is None and self.decoder.known is not None:
+            self.progress.position = self.decoder.known.position
+
     def _deliver(self, events: list[Event]) -> list[Event]:
         """Count what goes out, and say once what it is."""
         reading = self._reading
@@ -417,6 +429,8 @@ class Assembly:
 
     def save(self) -> AnswerState:
         """What is known of the answer, without the body that is being read."""
+        if self.steady is not None:
+            self._count()
         decoder = self.decoder
         kept = decoder is not None and decoder.known is not None
         if self.progress.delivered is not None:
@@ -432,12 +446,3 @@ class Assembly:
         self.progress = state.progress
         if state.decoder is not None:
             self.decoder = JoinedDecoder.revive(state.decoder, self.limits, state.offset)
-
-
-class AnswerState(msgspec.Struct, kw_only=True):
-    """An ``Assembly`` as plain data. ``decoder`` is None where nothing has been read, or where
-    what is read in silence was read in part: that begins once more."""
-
-    progress: Progress
-    decoder: bytes | None
-    offset: int | None

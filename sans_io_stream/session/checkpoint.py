@@ -15,8 +15,8 @@ import msgspec
 from ..errors import SnapshotError
 from ..events import StreamEnd
 from ..snapshot import sealed, unsealed
-from .assembly import AnswerState
 from .count import Count
+from .progress import AnswerState
 
 __all__ = ["SessionState", "dump", "left", "load"]
 

@@ -26,8 +26,12 @@ class Clocks:
         """When the whole answer has to be there."""
         self._since: float | None = None
         """When a ``Receive`` was first asked for that nothing has come of yet."""
-        self._idle = timeouts.idle
-        self._progress = timeouts.progress
+        self._left = timeouts.progress
+        """What is left until only heartbeats are too little."""
+        self._limit: float | None = None
+        """When that ``Receive`` has to have ended."""
+        self._span = sooner(timeouts.idle, timeouts.progress)
+        """How long the next one may take."""
         self._cap: float | None = None
         """The end of what is no part of the answer: an error body, a last look."""
 
@@ -37,26 +41,36 @@ class Clocks:
 
     def begin_body(self, cap: float | None = None) -> None:
         """A body begins. ``cap`` is when it has to be over, whatever comes."""
-        self._idle, self._progress = self._timeouts.idle, self._timeouts.progress
-        self._since, self._cap = None, cap
+        self.moved_on()
+        self._cap = cap
 
     def asked(self, now: float) -> float | None:
         """A ``Receive`` is asked for: when it has to have ended."""
         if self._since is None:
             self._since = now
-        limits = (after(self._since, self._idle), after(self._since, self._progress), self._cap)
-        soonest = self.total
-        for limit in limits:
-            soonest = sooner(soonest, limit)
-        return soonest
+            limit = None if self._span is None else now + self._span
+            if self.total is not None or self._cap is not None:
+                limit = sooner(sooner(limit, self.total), self._cap)
+            self._limit = limit
+        return self._limit
+
+    def moved_on(self) -> None:
+        """Something of the answer came."""
+        self._since = None
+        if self._left != self._timeouts.progress:
+            self._left = self._timeouts.progress
+            self._span = sooner(self._timeouts.idle, self._left)
 
     def heard(self, now: float, progress: bool) -> None:
         """Bytes came; ``progress`` if they told more than that the server is alive."""
-        if progress:
-            self._progress = self._timeouts.progress
-        elif self._progress is not None and self._since is not None:
-            self._progress -= now - self._since
-        self._idle, self._since = self._timeouts.idle, None
+        since = self._since
+        if progress or self._left is None or since is None:
+            self._since = None
+            if progress:
+                self.moved_on()
+            return
+        self._left -= now - since
+        self._since, self._span = None, sooner(self._timeouts.idle, self._left)
 
     def over(self, now: float) -> str | None:
         """Which clock has run out by ``now``; None if none has."""
@@ -64,7 +78,7 @@ class Clocks:
             return "total"
         if self._cap is not None and now >= self._cap:
             return "cap"
-        for name, left in (("idle", self._idle), ("progress", self._progress)):
+        for name, left in (("idle", self._timeouts.idle), ("progress", self._left)):
             limit = None if self._since is None else after(self._since, left)
             if limit is not None and now >= limit:
                 return name

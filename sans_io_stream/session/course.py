@@ -12,7 +12,7 @@ the policy. Nothing here reads a clock or a socket, and nothing that a peer does
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, TypedDict
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import msgspec
 
@@ -22,19 +22,21 @@ from ..errors import ErrorInfo, LimitExceeded
 from ..events import Connected, Disconnected, Event, Heartbeat, Reconnecting, StreamEnd
 from ..http import BodyEnd, Head, Item
 from ..policy import DEFAULT_LIMITS, DEFAULT_POLICY, Limits, ReconnectPolicy, Timeouts
-from ..redirect import redirect
-from ..request import HTTPRequest, StreamRequest
 from ..resume import decode_token
 from ..transcript import Transcript
-from ..url import parse_url
 from .assembly import Assembly, BodyMode
 from .backoff import with_head
 from .clocks import Clocks
 from .count import Count
 from .endings import LOST, continuable, exhausted, patience, too_late
 from .ladder import Attempt, Mode, Situation, next_attempt
+from .onward import led_to
 from .proxy import Proxy
 from .wire import Wire
+
+if TYPE_CHECKING:
+    from ..request import StreamRequest
+    from .joined import JoinedDecoder
 
 __all__ = ["Course", "SessionOptions"]
 
@@ -100,6 +102,8 @@ class Course:
         self._wait: tuple[float, str] | None = None
         self._not_before = float("-inf")
         self._end: StreamEnd | None = None
+        self._steady: JoinedDecoder | None = None
+        """The decoder that the body goes to directly, while nothing but deltas comes."""
         self._untold: list[Event] = []
         """What a restored session has to say before anything else."""
         self._answer = Assembly(
@@ -163,7 +167,9 @@ class Course:
         shown = tuple(allowed_headers(head.headers).items())
         events: list[Event] = [Connected(status, shown)]
         content_type = head.get("content-type")
-        onward = self._redirect(head)
+        onward = led_to(
+            self.request, self._attempt.request, head, self._count.redirects, self.policy
+        )
         if isinstance(onward, ErrorInfo):
             return events + self._give_up(onward)
         if onward is not None:
@@ -189,25 +195,6 @@ class Course:
             )
         return events
 
-    def _redirect(self, head: Head) -> HTTPRequest | ErrorInfo | None:
-        """Where the answer is to be asked for instead; None if this is the answer."""
-        asked = self._attempt.request
-        location = head.get("location")
-        found = redirect(
-            asked.method, parse_url(asked.url), asked.headers, asked.body, head.status, location
-        )
-        if found is None or isinstance(found, ErrorInfo):
-            return found
-        why = ""
-        if not self.request.follows_redirects:
-            why = "the request does not allow it: StreamRequest(redirects=True)"
-        elif self._count.redirects >= self.policy.max_redirects:
-            why = f"there were {self._count.redirects} before it"
-        if why:
-            message = f"not redirected to {found.url.origin}: {why}"
-            return ErrorInfo("provider", message, status=head.status)
-        return HTTPRequest(found.method, found.url.text, found.headers, found.body or b"")
-
     def _take_body(self, data: bytes, now: float) -> list[Event]:
         if self._body == "error":
             assert self._error_reader is not None
@@ -218,6 +205,13 @@ class Course:
             return []
         events = self._deliver(self._answer.receive(data))
         self._clocks.heard(now, progress=any(type(e) is not Heartbeat for e in events))
+        events = self._judge(events, len(data), now)
+        if self._end is None and self._state == "running" and self._late < 0:
+            self._steady = None if self._transcript is not None else self._answer.steady
+        return events
+
+    def _judge(self, events: list[Event], size: int, now: float) -> list[Event]:
+        """What the answer's state calls for, after ``size`` bytes that said ``events``."""
         if self._answer.refused:
             return events + self._refused(now)
         if self._answer.told is not None:
@@ -226,10 +220,10 @@ class Course:
             return events
         if self._answer.done:
             if self._late < 0:
-                self._late = 0
+                self._late, self._steady = 0, None
                 self._clocks.begin_body(now + LAST_LOOK_SECONDS)
             else:
-                self._late += len(data)
+                self._late += size
             if self._late > LAST_LOOK_BYTES:
                 return events + self._conclude(False, None)
         return events
@@ -387,6 +381,7 @@ class Course:
 
     def _close_and_wait(self, until: float, reason: str) -> None:
         self._state = "closing" if self._wire is not None else "waiting"
+        self._steady = None
         self._body = "none"
         self._wait = (until, reason)
 
@@ -421,7 +416,7 @@ class Course:
         return self._deliver(tail) + self._finish_with(end)
 
     def _finish_with(self, end: StreamEnd) -> list[Event]:
-        self._end = end
+        self._end, self._steady = end, None
         self._state = "ended"
         return [end]
 

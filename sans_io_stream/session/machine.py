@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 import msgspec
 
 from ..errors import ErrorInfo, OutOfStepError, SnapshotError
-from ..events import Event, StreamEnd, TextDelta
+from ..events import Event, Heartbeat, StreamEnd, TextDelta
 from ..headers import Headers, header_items
 from ..http import BodyEnd, Head
 from .checkpoint import SessionState, dump, left, load
@@ -22,6 +22,7 @@ from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
     from ..request import HTTPRequest, StreamRequest
+    from .joined import JoinedDecoder
     from .wire import Wire
 
 __all__ = ["StreamSession"]
@@ -104,10 +105,29 @@ class StreamSession(Course):
 
     def receive_data(self, data: BytesLike, now: float) -> list[Event]:
         """What the connection gave. The empty read of a socket is ``receive_eof``."""
+        decoder = self._steady
+        if decoder is not None and type(data) is bytes:
+            return self._go_on(decoder, data, now)
         if self._end is not None:
             return []
         wire = self._expect("receive_data", "tunnel", "look", "head", "body", "send")
         return self._take(wire.received(bytes(data), now), now)
+
+    def _go_on(self, decoder: JoinedDecoder, data: bytes, now: float) -> list[Event]:
+        """A read in the middle of a body: what ``_take`` does where nothing special comes."""
+        assert self._wire is not None
+        items = self._wire.body(data)
+        if len(items) != 1 or type(items[0]) is not bytes:
+            return self._take(items, now)
+        events = decoder.receive_data(items[0])
+        if events:
+            self._answer.told_directly(events)
+            last = type(events[-1])
+            if last is not Heartbeat and last is not StreamEnd and not decoder.done:
+                self._clocks.moved_on()
+                return events
+        self._clocks.heard(now, progress=any(type(e) is not Heartbeat for e in events))
+        return self._judge(self._deliver(events), len(data), now)
 
     def receive_eof(self, now: float) -> list[Event]:
         """The connection ended in order: FIN, and with TLS its close_notify."""

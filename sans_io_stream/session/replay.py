@@ -35,8 +35,8 @@ from ..events import (
 
 __all__ = ["Delivered", "Replay"]
 
-PENDING = 128
-"""Pieces of a channel that are kept before they are digested together."""
+PENDING = 512
+"""Events that are kept before they are digested together."""
 
 
 class Digest(msgspec.Struct, gc=False):
@@ -45,28 +45,12 @@ class Digest(msgspec.Struct, gc=False):
     size: int = 0
     crc: int = 0
     adler: int = 1
-    pending: list[bytes] = []
 
     def add(self, data: bytes) -> None:
         """Append ``data``."""
         self.size += len(data)
-        self.pending.append(data)
-        if len(self.pending) >= PENDING:
-            self.settle()
-
-    def settle(self) -> None:
-        """Digest what is pending."""
-        if self.pending:
-            data = b"".join(self.pending)
-            self.pending = []
-            self.crc = zlib.crc32(data, self.crc)
-            self.adler = zlib.adler32(data, self.adler)
-
-    def same(self, other: Digest) -> bool:
-        """Whether both have seen the same bytes."""
-        self.settle()
-        other.settle()
-        return (self.size, self.crc, self.adler) == (other.size, other.crc, other.adler)
+        self.crc = zlib.crc32(data, self.crc)
+        self.adler = zlib.adler32(data, self.adler)
 
 
 Piece = tuple[str, bytes]
@@ -98,18 +82,14 @@ class Delivered(msgspec.Struct, gc=False):
     """What has been delivered of an answer."""
 
     channels: dict[str, Digest] = msgspec.field(default_factory=dict[str, Digest])
+    pending: list[Event] = []
+    """Events that are not digested yet."""
 
     def note(self, events: list[Event]) -> None:
-        """Count these events in."""
-        for event in events:
-            told = PIECES.get(type(event)) or WHOLES.get(type(event))
-            if told is not None:
-                channel, data = told(event)
-                self.channel(channel).add(data)
-                if type(event) is ToolCallDelta and event.name:
-                    named = self.channel(f"name:{event.choice}:{event.index}")
-                    if not named.size:
-                        named.add(event.name.encode())
+        """Count these events in; they are digested together, later."""
+        self.pending += events
+        if len(self.pending) >= PENDING:
+            self.settle()
 
     def channel(self, name: str) -> Digest:
         """What came in that channel, made if it was not there."""
@@ -120,8 +100,23 @@ class Delivered(msgspec.Struct, gc=False):
 
     def settle(self) -> None:
         """Digest what is pending: the state is then as small as it can be."""
-        for digest in self.channels.values():
-            digest.settle()
+        pending, self.pending = self.pending, []
+        text: list[str] = []
+        for event in pending:
+            if type(event) is TextDelta and not event.choice:
+                text.append(event.text)
+                continue
+            told = PIECES.get(type(event)) or WHOLES.get(type(event))
+            if told is None:
+                continue
+            channel, data = told(event)
+            self.channel(channel).add(data)
+            if type(event) is ToolCallDelta and event.name:
+                named = self.channel(f"name:{event.choice}:{event.index}")
+                if not named.size:
+                    named.add(event.name.encode())
+        if text:
+            self.channel("text:0").add("".join(text).encode())
 
 
 class Replay(msgspec.Struct, gc=False):
@@ -200,7 +195,7 @@ class Replay(msgspec.Struct, gc=False):
         if known is None or digest.size >= known.size:
             return
         digest.add(data)
-        if digest.size >= known.size and not digest.same(known):
+        if digest.size >= known.size and digest != known:
             self.why = f"what came again differs from what was delivered ({channel})"
 
     def _is_new(self, data: bytes) -> bool:

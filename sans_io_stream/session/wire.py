@@ -135,6 +135,10 @@ class Wire:
         else:
             self.phase, self._data = "head", b""
 
+    def body(self, data: bytes) -> list[Item]:
+        """``received``, once the head is in."""
+        return self._exchange.receive_data(data)
+
     def received(self, data: bytes, now: float) -> list[Item]:
         """What ``data`` tells, in order."""
         if self.phase == "tunnel":

@@ -1,0 +1,41 @@
+"""What is known of an answer over all its bodies, as plain data: a snapshot is its encoding."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from ..resume import Cursor
+from .replay import Delivered
+
+__all__ = ["AnswerState", "Progress"]
+
+
+class Progress(msgspec.Struct):
+    """What has become of the answer, over all bodies so far."""
+
+    generation: int = 0
+    begun: int = -1
+    """The last generation of which something came: it may be billed."""
+    position: int = 0
+    """How many events of the answer have been delivered."""
+    visible: bool = False
+    """Something has been delivered that cannot be taken back."""
+    announced: Literal["restart", "continuation"] | None = None
+    """What is to be said of a new generation before its first event."""
+    delivered: Delivered | None = None
+    """What it is compared with if it comes again; None if it cannot be."""
+    recent: list[Cursor] = []
+    """The last opaque cursors."""
+    head: bytes = b""
+    """The first bytes of a row of bytes."""
+
+
+class AnswerState(msgspec.Struct, kw_only=True):
+    """An ``Assembly`` as plain data. ``decoder`` is None where nothing has been read, or where
+    what is read in silence was read in part: that begins once more."""
+
+    progress: Progress
+    decoder: bytes | None
+    offset: int | None
