@@ -335,7 +335,10 @@ def encode_event(event: Event) -> bytes:
 
 def decode_event(data: bytes | str) -> Event:
     """The event that ``encode_event`` wrote. Raises ``msgspec.DecodeError`` on anything else."""
-    return _decoder().decode(data)
+    try:
+        return _decoder().decode(data)
+    except (ValueError, RecursionError) as error:
+        raise msgspec.DecodeError(str(error)) from None
 
 
 def join_deltas(events: Iterable[Event]) -> list[Event]:

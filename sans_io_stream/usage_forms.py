@@ -230,14 +230,7 @@ def gemini_usage(
     answer = count(usage, "candidatesTokenCount", "candidates_token_count")
     thoughts = count(usage, "thoughtsTokenCount", "thoughts_token_count")
     total = count(usage, "totalTokenCount", "total_token_count")
-    if old is not None:
-        if own is None and old.prompt_tokens is not None:
-            own = old.prompt_tokens - (old.tool_prompt_tokens or 0)
-        if answer is None and old.completion_tokens is not None:
-            answer = old.completion_tokens - (old.reasoning_tokens or 0)
-        tools = old.tool_prompt_tokens if tools is None else tools
-        thoughts = old.reasoning_tokens if thoughts is None else thoughts
-    prompt, completion = add_known(own, tools), add_known(answer, thoughts)
+    prompt, tools, completion, thoughts = sums_of(old, own, tools, answer, thoughts)
     if total is None:
         total = both(prompt, completion)
         if old and (prompt, completion) == (old.prompt_tokens, old.completion_tokens):
@@ -259,12 +252,36 @@ def gemini_usage(
     )
 
 
-def interactions_usage(usage: dict[str, Any]) -> Usage:
-    """The usage of Gemini Interactions: output excludes thoughts, input what tools put in."""
-    tools = count(usage, "total_tool_use_tokens")
-    thoughts = count(usage, "total_thought_tokens")
-    prompt = add_known(count(usage, "total_input_tokens"), tools)
-    completion = add_known(count(usage, "total_output_tokens"), thoughts)
+def sums_of(
+    old: Usage | None,
+    own: int | None,
+    tools: int | None,
+    answer: int | None,
+    thoughts: int | None,
+) -> tuple[int | None, int | None, int | None, int | None]:
+    """Prompt, tools' part of it, completion and thoughts' part of it, from counts that exclude
+    those parts; from ``old`` what they do not tell."""
+    if old is not None:
+        if own is None and old.prompt_tokens is not None:
+            own = old.prompt_tokens - (old.tool_prompt_tokens or 0)
+        if answer is None and old.completion_tokens is not None:
+            answer = old.completion_tokens - (old.reasoning_tokens or 0)
+        tools = old.tool_prompt_tokens if tools is None else tools
+        thoughts = old.reasoning_tokens if thoughts is None else thoughts
+    return add_known(own, tools), tools, add_known(answer, thoughts), thoughts
+
+
+def interactions_usage(usage: dict[str, Any], old: Usage | None) -> Usage:
+    """The usage of Gemini Interactions: output excludes thoughts, input what tools put in. What
+    a snapshot does not name is taken from ``old``, as in ``gemini_usage``."""
+    parts = sums_of(
+        old,
+        count(usage, "total_input_tokens"),
+        count(usage, "total_tool_use_tokens"),
+        count(usage, "total_output_tokens"),
+        count(usage, "total_thought_tokens"),
+    )
+    prompt, tools, completion, thoughts = parts
     total = count(usage, "total_tokens")
     return Usage(
         prompt_tokens=prompt,

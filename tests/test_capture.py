@@ -130,6 +130,8 @@ def test_what_a_later_release_adds_is_ignored() -> None:
         (['{"format":"sans-io-stream capture","version":1,"status":"x"}'], "not its head"),
         ([HEAD, '{"t":0,"da', '{"t":1,"data":""}'], "line 2 is damaged"),
         ([HEAD, '{"t":0,"begins":"zz"}', "{}"], "line 2 is damaged"),
+        ([HEAD, '{"t":0,"x":' + "[" * 9999 + "]" * 9999 + "}", "{}"], "line 2 is damaged"),
+        ([HEAD[:-1] + ',"x":' + "[" * 9999 + "]" * 9999 + "}"], "not its head"),
         ([HEAD, '{"t":0,"end":"eof"}', '{"t":1,"data":""}'], "follows the end"),
         ([HEAD, '{"t":0,"end":"done"}'], "an end is one of"),
     ],

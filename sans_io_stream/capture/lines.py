@@ -95,7 +95,7 @@ def parse_head(line: str | bytes) -> Head:
                 "a newer release of sans-io-stream reads it"
             )
         return HEADS.decode(line)
-    except (msgspec.DecodeError, UnicodeError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise CaptureError(f"no capture: the first line is not its head ({error})") from None
 
 

@@ -51,7 +51,7 @@ class CaptureReader:
         try:
             fields = LINES.decode(line)
             data = bytes_of(fields)
-        except (msgspec.DecodeError, ValueError) as error:
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             self._torn = f"line {self._number} is damaged: {error}"
             return []
         if fields.end is not None:

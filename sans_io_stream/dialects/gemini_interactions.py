@@ -141,7 +141,7 @@ class GeminiInteractions(Dialect):
 
     def read_usage(self, usage: Any, events: list[Event]) -> None:
         if is_object(usage) and usage:
-            self.count_tokens(interactions_usage(usage), events)
+            self.count_tokens(interactions_usage(usage, self.usage), events)
 
     # ---- the steps
 

@@ -18,6 +18,7 @@ from ..errors import ErrorInfo
 from ..events import Event, FinishReason, Heartbeat
 from .base import Dialect
 from .shapes import members, word
+from .tolerant import REFUSED
 
 if TYPE_CHECKING:
     from ..framing.items import Unfinished, WireRecord
@@ -101,7 +102,6 @@ class Replicate(Dialect):
 def read_object(data: bytes) -> dict[str, Any]:
     """The JSON object in ``data``; empty if there is none."""
     try:
-        value: Any = msgspec.json.decode(data)
-    except (msgspec.DecodeError, RecursionError):
+        return members(msgspec.json.decode(data))
+    except REFUSED:
         return {}
-    return members(value)

@@ -151,6 +151,21 @@ def test_an_interaction_that_goes_on_has_not_ended(status: str) -> None:
     assert (got.outcome, got.transcript.text) == ("complete", "ab")
 
 
+def test_a_snapshot_may_leave_counts_out() -> None:
+    first = {"total_input_tokens": 5, "total_output_tokens": 7, "total_thought_tokens": 9}
+    got = interaction(
+        created(), delta(0, "text", text="a"),
+        completed(usage={"total_output_tokens": 8, "total_cached_tokens": 1}),
+    )  # fmt: skip
+    assert got.of(Usage)[-1].completion_tokens == 8
+    got = interaction(
+        created(usage=first), delta(0, "text", text="a"),
+        completed(usage={"total_output_tokens": 8, "total_cached_tokens": 1}),
+    )  # fmt: skip
+    usage = got.of(Usage)[-1]
+    assert (usage.prompt_tokens, usage.completion_tokens, usage.reasoning_tokens) == (5, 17, 9)
+
+
 def test_arguments_that_come_with_their_step_are_bounded() -> None:
     begun = start(0, "function_call", id="c", name="f", arguments={"x": "y" * 9})
     assert interaction(created(), begun, limits=Limits(arguments_bytes=17)).outcome == "interrupted"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from sans_io_stream import (
@@ -28,6 +29,7 @@ from sans_io_stream import (
     ToolCallDelta,
     Unrecognized,
     Usage,
+    decode_event,
     encode_event,
 )
 from sans_io_stream.events import ANSWER_EVENTS, Event
@@ -53,6 +55,19 @@ DONE = StreamEnd("complete")
 
 def lines(*events: Event) -> list[str]:
     return [encode_event(event).decode() for event in events]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"{", b"{}", b'{"event":"novel"}', b'{"event":"text","text":1}',
+        b'{"event":"text","text":"\xed\xa0"}',
+        b'{"event":"annotation","kind":"x","data":' + b"[" * 9999 + b"]" * 9999 + b"}",
+    ],
+)  # fmt: skip
+def test_what_is_no_event_is_refused_in_one_way(data: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_event(data)
 
 
 @pytest.mark.parametrize("framed", [sse, jsonl])

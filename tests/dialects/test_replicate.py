@@ -85,6 +85,13 @@ def test_errors_are_text_or_json(data: str, message: str) -> None:
     assert got.of(Finish) == [Finish("error", "error")]
 
 
+@pytest.mark.parametrize("data", [b"\xed\xa0", b'{"a":"\xff"}', b"[" * 5000])
+@pytest.mark.parametrize("name", ["done", "logs", "error", "novel", ""])
+def test_data_that_is_no_json_raises_nothing(name: str, data: bytes) -> None:
+    body = b"event: output\ndata: x\n\nevent: " + name.encode() + b"\ndata: " + data + b"\n\n"
+    assert read("replicate", body).transcript.text == "x"
+
+
 @pytest.mark.parametrize(("reason", "word"), [("canceled", "cancelled"), ("error", "failed")])
 def test_done_with_a_reason_is_no_success(reason: str, word: str) -> None:
     got = replicate(event("output", "x"), event("done", f'{{"reason": "{reason}"}}'))
