@@ -38,6 +38,9 @@ if TYPE_CHECKING:
 
 __all__ = ["DecoderOptions", "StreamDecoder"]
 
+READING, ENDED, CLOSED = range(3)
+"""Whether ``StreamEnd`` is out, and whether the caller has said that the body ended, too."""
+
 BytesLike = bytes | bytearray | memoryview
 
 
@@ -65,11 +68,10 @@ class StreamDecoder:
 
     __slots__ = (
         "_dialect",
-        "_ended",
         "_fast",
         "_framing",
-        "_input_ended",
         "_opening",
+        "_over",
         "_point",
         "_raw",
     )
@@ -89,8 +91,7 @@ class StreamDecoder:
         self._fast: SSE | JSONLines | None = None
         self._framing: AnyFraming | None = None
         self._dialect: Dialect | None = None
-        self._input_ended = False
-        self._ended = False
+        self._over = READING
         self._point: ResumePoint | None = None
         self._opening: Opening | None = Opening(
             limits=limits if limits is not None else DEFAULT_LIMITS,
@@ -109,28 +110,26 @@ class StreamDecoder:
         After ``StreamEnd`` it returns []. Raises ``StreamClosedError`` after one's own
         ``receive_eof``.
         """
-        if type(data) is not bytes:
-            if not isinstance(data, BytesLike):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(f"receive_data() takes bytes, not {type(data).__name__}")
-            data = bytes(data)
-        events: list[Event] = []
         framing = self._fast
-        if framing is None:
-            self._receive(data, events)
-            return events
+        if framing is None or type(data) is not bytes:
+            return self._receive(data)
         dialect: Dialect = self._dialect  # type: ignore[assignment]  # known where this is set
-        if dialect.hot and (payload := framing.only(data)) is not None:
-            # One record that is like the one before it needs nothing but this.
-            try:
-                told: list[Event] | None = dialect.one(payload)
-            except LimitReached as limit:
-                told = []
-                self._end("failed", limit.error, told)
-            if told is not None:
-                if dialect.cursor is not None:
-                    last = told[-1]
-                    self._point = last if type(last) is ResumePoint else None
-                return told
+        if len(data) <= framing.room and dialect.hot:
+            payload = framing.only(data)
+            if payload is not None:
+                # One record that is like the one before it needs nothing but this.
+                told: list[Event] | None
+                try:
+                    told = dialect.one(payload)
+                except LimitReached as limit:
+                    told = []
+                    self._end("failed", limit.error, told)
+                if told is not None:
+                    if dialect.cursor is not None:
+                        last = told[-1]
+                        self._point = last if type(last) is ResumePoint else None
+                    return told
+        events: list[Event] = []
         items = framing.feed(data)
         if items:
             self._read(framing, dialect, items, events, mixed=framing.mixed)
@@ -145,7 +144,7 @@ class StreamDecoder:
         went wrong with it. A second call returns [].
         """
         events: list[Event] = []
-        if not self._ended:
+        if not self._over:
             if error is not None and not isinstance(error, ErrorInfo):
                 error = ErrorInfo("connection", f"{type(error).__name__}: {error}", retryable=True)
             try:
@@ -153,14 +152,14 @@ class StreamDecoder:
             except LimitReached as limit:
                 self._end("failed", limit.error, events)
             self._point = None
-        self._input_ended = True
+        self._over = CLOSED
         self._fast = None
         return events
 
     @property
     def done(self) -> bool:
         """The provider's last word is in: nothing more is to be expected."""
-        if self._ended:
+        if self._over:
             return True
         dialect = self._dialect
         return dialect is not None and (dialect.ended or dialect.error is not None)
@@ -193,8 +192,8 @@ class StreamDecoder:
         return dump(
             DecoderState(
                 raw=self._raw,
-                input_ended=self._input_ended,
-                ended=self._ended,
+                input_ended=self._over == CLOSED,
+                ended=self._over != READING,
                 opening=self._opening,
                 framing=self._framing,
                 dialect=None if self._dialect is None else dump_dialect(self._dialect),
@@ -210,8 +209,8 @@ class StreamDecoder:
         """
         state = load(blob)
         decoder = cls(raw=state.raw)
-        decoder._input_ended = state.input_ended
-        decoder._ended = state.ended
+        if state.ended:
+            decoder._over = CLOSED if state.input_ended else ENDED
         decoder._opening = state.opening
         decoder._framing = state.framing
         decoder._dialect = None if state.dialect is None else load_dialect(state.dialect)
@@ -221,15 +220,20 @@ class StreamDecoder:
 
     # ---- reading
 
-    def _receive(self, data: bytes, events: list[Event]) -> None:
-        """Any read but those of a stream that is open, known and read without ``raw``."""
-        if self._input_ended:
+    def _receive(self, data: BytesLike) -> list[Event]:
+        """Any read but ``bytes`` of a stream that is open, known and read without ``raw``."""
+        if type(data) is not bytes:
+            if not isinstance(data, BytesLike):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"receive_data() takes bytes, not {type(data).__name__}")
+            return self.receive_data(bytes(data))
+        events: list[Event] = []
+        if self._over == CLOSED:
             raise StreamClosedError(
                 "receive_data() after receive_eof(): this body has ended; "
                 "make a new StreamDecoder for the next one"
             )
-        if self._ended or not data:
-            return
+        if self._over or not data:
+            return events
         if self._opening is not None:
             items = self._opening.feed(data, events)
             if items is not None:
@@ -238,6 +242,7 @@ class StreamDecoder:
             framing, dialect = self._reading()
             items = framing.feed(data)
             self._read(framing, dialect, items, events, mixed=framing.mixed)
+        return events
 
     def _reading(self) -> tuple[AnyFraming, Dialect]:
         assert self._framing is not None
@@ -254,7 +259,7 @@ class StreamDecoder:
     def _shortcut(self) -> SSE | JSONLines | None:
         """The framing, if reads may go straight from it to the dialect."""
         framing = self._framing
-        if self._raw or self._ended or not isinstance(framing, SSE | JSONLines):
+        if self._raw or self._over or not isinstance(framing, (SSE, JSONLines)):
             return None
         return framing
 
@@ -290,7 +295,7 @@ class StreamDecoder:
                 dialect.plain(run, framing.form, events)
                 run = []
             self._read_item(framing, dialect, item, events)
-            if self._ended:
+            if self._over:
                 return
         if run:
             dialect.plain(run, framing.form, events)
@@ -369,9 +374,9 @@ class StreamDecoder:
         if isinstance(last, Unfinished):
             items.pop()
         self._read(framing, dialect, items, events)
-        if isinstance(last, Unfinished) and not self._ended:
+        if isinstance(last, Unfinished) and not self._over:
             self._read_unfinished(dialect, last, truncated, events)
-        if self._ended:
+        if self._over:
             return
         if error is not None:
             events.append(Disconnected(error))
@@ -397,9 +402,9 @@ class StreamDecoder:
 
     def _end(self, outcome: Outcome, error: ErrorInfo | None, events: list[Event]) -> None:
         """Say ``StreamEnd``, after the tail that is still owed."""
-        if self._ended:
+        if self._over:
             return
-        self._ended = True
+        self._over = ENDED
         self._fast = None
         if outcome == "failed" and error is not None and self._dialect is not None:
             self._dialect.fail(error)

@@ -45,7 +45,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     error_body_bytes: int = 1 * MIB
     """How much of an error document is read, in bytes."""
     head_bytes: int = 64 * KIB
-    """The head of one HTTP response, in bytes."""
+    """The head of one HTTP response, interim ones included, and its trailers, in bytes each."""
     transcript_bytes: int = 64 * MIB
     """The text that a transcript keeps, in bytes of UTF-8."""
 

@@ -7,7 +7,6 @@ a secret of its URL in ``repr``: they end up in logs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from dataclasses import InitVar, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,16 +14,15 @@ import msgspec
 
 from .capture.privacy import without_secrets
 from .dialects.registry import dialect_class
-from .http import check_header, has_credentials
+from .headers import HeaderPairs, Headers, check_header, has_credentials, header_pairs
 from .strategies.continuation import CONTINUATIONS
 from .url import parse_url
 
 if TYPE_CHECKING:
     from .strategies.base import Strategy
 
-__all__ = ["HTTPRequest", "Headers", "StreamRequest"]
+__all__ = ["HTTPRequest", "StreamRequest"]
 
-Headers = tuple[tuple[str, str], ...]
 USER_AGENT = "sans-io-stream"
 
 
@@ -34,7 +32,7 @@ class HTTPRequest:
 
     method: str
     url: str
-    headers: Headers = ()
+    headers: HeaderPairs = ()
     body: bytes = b""
 
     def __repr__(self) -> str:
@@ -89,7 +87,7 @@ class StreamRequest:
 
     method: str
     url: str
-    headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()
+    headers: Headers = ()
     body: bytes = b""
     json: InitVar[Any] = None
     dialect: str | None = None
@@ -104,10 +102,7 @@ class StreamRequest:
         parse_url(self.url)
         if not self.method.isascii() or not self.method.isalpha():
             raise ValueError(f"{self.method!r} is no HTTP method")
-        pairs = self.headers.items() if isinstance(self.headers, Mapping) else self.headers
-        headers = tuple((name.lower(), value) for name, value in pairs)
-        for name, value in headers:
-            check_header(name, value)
+        headers = tuple((name.lower(), value) for name, value in header_pairs(self.headers))
         if json is not None:
             if self.body:
                 raise ValueError("a StreamRequest takes a body or json, not both")
@@ -152,7 +147,7 @@ class StreamRequest:
         return self.redirects
 
     @property
-    def pairs(self) -> Headers:
+    def pairs(self) -> HeaderPairs:
         """The headers as pairs, names in lower case."""
         assert isinstance(self.headers, tuple)
         return self.headers

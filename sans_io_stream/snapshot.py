@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .dialects.answer import UNKNOWN
+from .dialects.marks import UNKNOWN
 from .dialects.plain import Records
 from .dialects.registry import DIALECTS
 from .errors import ResumeTokenError, SnapshotError

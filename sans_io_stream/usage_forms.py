@@ -15,6 +15,7 @@ import msgspec
 from .dialects.shapes import elements, is_object
 from .events import Usage
 from .usage import COUNTS, add_known
+from .usage_chat import MOST, both, chat_usage, count, dollars, holysheep_usage, price
 
 __all__ = [
     "MOST",
@@ -37,86 +38,6 @@ __all__ = [
     "tgi_usage",
     "watsonx_usage",
 ]
-
-MOST = 1 << 53
-"""More tokens than this are no count."""
-COST_TICKS_PER_DOLLAR = 10_000_000_000
-
-
-def count(holder: Any, *keys: str) -> int | None:
-    """The first of ``keys`` that is a count in ``holder`` (a dict, else None)."""
-    if is_object(holder):
-        for key in keys:
-            value = holder.get(key)
-            if isinstance(value, float) and value == value and abs(value) < 1e18:
-                value = int(value)
-            if type(value) is int and 0 <= value < MOST:
-                return value
-    return None
-
-
-def chat_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
-    """The usage of OpenAI chat completions and completions, and of their whole family.
-
-    Prompt and completion counts include their parts, except at servers whose total shows that
-    a part stands beside them (reasoning at xAI, audio at Mistral): there it is added.
-    """
-    into = usage.get("prompt_tokens_details") or usage.get("prompt_token_details")
-    out_of = usage.get("completion_tokens_details")
-    prompt = count(usage, "prompt_tokens", "input_tokens")
-    completion = count(usage, "completion_tokens", "output_tokens")
-    total = count(usage, "total_tokens")
-    cached = count(into, "cached_tokens")
-    if cached is None:
-        cached = count(usage, "prompt_cache_hit_tokens", "num_cached_tokens", "cached_tokens")
-    reasoning = count(out_of, "reasoning_tokens")
-    if reasoning is None:
-        reasoning = count(usage, "reasoning_tokens")
-    if (
-        prompt is not None
-        and completion is not None
-        and total is not None
-        and reasoning
-        and prompt + completion + reasoning == total
-    ):
-        completion += reasoning
-    if completion is not None and reasoning and total is None and reasoning > completion:
-        # No part is more than its whole.
-        completion += reasoning
-    heard = count(into, "audio_tokens")
-    beside = None if prompt is None or heard is None else both(prompt + heard, completion)
-    if beside is not None and beside == total:
-        prompt = add_known(prompt, heard)
-    if cached is not None and prompt is not None and cached > prompt:
-        prompt += cached
-    cost = usage.get("cost")
-    ticks = count(usage, "cost_in_usd_ticks")
-    if ticks is not None:
-        cost = ticks / COST_TICKS_PER_DOLLAR
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=total if total is not None else both(prompt, completion),
-        cached_tokens=cached,
-        cache_write_tokens=count(into, "cache_write_tokens"),
-        reasoning_tokens=reasoning,
-        audio_prompt_tokens=count(into, "audio_tokens"),
-        audio_completion_tokens=count(out_of, "audio_tokens"),
-        cost=dollars(cost),
-        source=msgspec.Raw(record),
-        path=path,
-    )
-
-
-def dollars(value: Any) -> float | None:
-    """A sum of money, if it is one."""
-    usable = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if usable and 0 <= value < MOST else None
-
-
-def both(first: int | None, second: int | None) -> int | None:
-    """Their sum, if both are known."""
-    return first + second if first is not None and second is not None else None
 
 
 def ollama_usage(line: dict[str, Any]) -> Usage | None:
@@ -184,8 +105,6 @@ def responses_usage(usage: dict[str, Any]) -> Usage:
     prompt = count(usage, "input_tokens", "prompt_tokens")
     completion = count(usage, "output_tokens", "completion_tokens")
     total = count(usage, "total_tokens")
-    ticks = count(usage, "cost_in_usd_ticks")
-    cost: Any = usage.get("cost") if ticks is None else ticks / COST_TICKS_PER_DOLLAR
     return Usage(
         prompt_tokens=prompt,
         completion_tokens=completion,
@@ -195,7 +114,7 @@ def responses_usage(usage: dict[str, Any]) -> Usage:
         reasoning_tokens=count(out_of, "reasoning_tokens"),
         audio_prompt_tokens=count(into, "audio_tokens"),
         audio_completion_tokens=count(out_of, "audio_tokens"),
-        cost=dollars(cost),
+        cost=price(usage),
         source=msgspec.Raw(msgspec.json.encode(usage)),
     )
 
@@ -354,30 +273,6 @@ def interactions_usage(usage: dict[str, Any]) -> Usage:
         audio_completion_tokens=by_modality(usage, "output_tokens_by_modality"),
         tool_prompt_tokens=tools,
         source=msgspec.Raw(msgspec.json.encode(usage)),
-    )
-
-
-def holysheep_usage(usage: dict[str, Any], record: bytes, path: str) -> Usage:
-    """The usage of HolySheep: in the chat family's spelling, or in the gateway's own forms of
-    Google's names, whose candidates exclude thoughts unless the total shows otherwise."""
-    if "prompt_tokens" in usage or "completion_tokens" in usage or "input_tokens" in usage:
-        return chat_usage(usage, record, path)
-    prompt = count(usage, "promptTokens", "promptTokenCount", "inputTokens")
-    completion = count(usage, "candidatesTokens", "candidatesTokenCount")
-    if completion is None:
-        completion = count(usage, "completionTokens", "outputTokens")
-    thoughts = count(usage, "thoughtsTokens", "thoughtsTokenCount", "reasoningTokens")
-    total = count(usage, "totalTokens", "totalTokenCount")
-    if thoughts and (total is None or both(prompt, completion) != total):
-        completion = add_known(completion, thoughts)
-    return Usage(
-        prompt_tokens=prompt,
-        completion_tokens=completion,
-        total_tokens=total if total is not None else both(prompt, completion),
-        cached_tokens=count(usage, "cachedTokens", "cachedContentTokenCount"),
-        reasoning_tokens=thoughts,
-        source=msgspec.Raw(record),
-        path=path,
     )
 
 

@@ -163,6 +163,11 @@ def test_a_capture_is_known_by_its_first_bytes() -> None:
         ("GET me:S3CRET@h/x", "GET h/x"),
         ("https://me:S3CRET@h/x", "https://h/x"),
         ("GET https://[S3CRET/x", "GET (unreadable URL)"),
+        ("GET https://h/v1/sk-S3CRET/chat", "GET https://h/v1/***/chat"),
+        ("GET https://h/bot17:S3CRETs3cretS3CRETs3cretS3CRET/x", "GET https://h/***/x"),
+        ("GET https://h/x;key=S3CRET/y", "GET https://h/***/y"),
+        ("GET https://h/x%3Fkey%3DS3CRET", "GET https://h/***"),
+        ("GET https://h/v1?model=gsk_S3CRET&stream=true", "GET https://h/v1?model=***&stream=true"),
         (None, None),
     ],
 )  # fmt: skip
@@ -173,6 +178,20 @@ def test_no_credential_of_a_url_is_kept(
     assert capture.request == kept
     assert "S3CRET" not in repr(capture) + "".join(capture.lines())
     assert Capture.parse(capture.lines()).request == kept
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://h/v1beta/models/gemini-2.5-pro-preview-05-06:streamGenerateContent?alt=sse",
+        "https://h/openai/deployments/gpt-4o/chat/completions?api-version=2024-10-21",
+        "https://h/model/us.anthropic.claude-3-7-sonnet-20250219-v1%3A0/converse-stream",
+        "https://h/v1/projects/p-1/locations/europe-west1/publishers/google/models/gemini-2.5-flash",
+        "https://h/accounts/fireworks/models/llama-v3p1-405b-instruct?model=qwen3-235b-a22b",
+    ],
+)
+def test_what_a_url_says_of_the_model_is_kept(url: str) -> None:
+    assert Capture.of(BODY, request=("POST", url)).request == f"POST {url}"
 
 
 def test_headers_are_kept_by_name() -> None:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import base64
 import random
-from itertools import pairwise
 from typing import Any
 
 import pytest
 
 from sans_io_stream import StreamDecoder, StreamEnd, ToolCall, Transcript, encode_event
 from sans_io_stream.events import ANSWER_EVENTS, Event, join_deltas
+from tests.cuts import cut, single
 from tests.expectations import DISAGREEMENTS, Recording, differences, recordings
 
 RECORDINGS = recordings()
@@ -28,10 +28,6 @@ SAME_PROTOCOL = {"mistral": "openai-chat"}
 
 UNTELLABLE = {"vertex__vertexai-sdk-test-data__streaming-failure-invalid-json"}
 """One made-up object that belongs to no protocol."""
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    return [data[a:b] for a, b in pairwise((0, *sorted(places), len(data)))]
 
 
 def read(
@@ -55,8 +51,7 @@ def test_equals_the_vendors_reading(recording: Recording) -> None:
     body = recording.body
     whole = read(recording, [body])
     check(recording, whole)
-    single = [body[i : i + 1] for i in range(len(body))]
-    assert join_deltas(read(recording, single)) == join_deltas(whole)
+    assert join_deltas(read(recording, single(body))) == join_deltas(whole)
     drawn = random.Random(recording.id)
     for count in (1, 7, 60):
         places = [drawn.randrange(len(body) + 1) for _ in range(count)]
@@ -83,7 +78,7 @@ def test_equals_it_with_the_dialect_detected(recording: Recording) -> None:
 @each
 def test_shortcuts_change_the_speed_alone(recording: Recording) -> None:
     body = recording.body
-    slow = read(recording, [body[i : i + 1] for i in range(len(body))], shortcuts=False)
+    slow = read(recording, single(body), shortcuts=False)
     for size in (len(body) or 1, 16384, 1400, 97):
         reads = [body[i : i + size] for i in range(0, len(body), size)]
         assert read(recording, reads) == slow

@@ -82,3 +82,21 @@ def test_a_star_import_brings_exactly_these() -> None:
         check=False,
     )
     assert done.stdout.split() == PUBLIC, done.stderr
+
+
+def test_the_encoders_are_named_apart_and_not_loaded_with_the_rest() -> None:
+    code = (
+        "import sys, sans_io_stream; "
+        "assert not any('encoding' in name for name in sys.modules if 'sans_io' in name); "
+        "from sans_io_stream.encoding import *; "
+        "print(*sorted(name for name in dir() if not name.startswith('__')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["Encoder", "sans_io_stream", "sys"], done.stderr

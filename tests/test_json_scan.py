@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 
 import msgspec
 import pytest
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sans_io_stream.json_scan import FIRST_WINDOW, JSONScan, is_whole
+from tests.cuts import cut, single, two_way
 
 TEXT = st.text(alphabet=st.sampled_from('ab"\\{}[],: \n\u00e9\u2028'), max_size=12)
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXT
@@ -18,11 +18,6 @@ VALUES = st.recursive(
     LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4)
 ).filter(lambda value: isinstance(value, (dict, list, str)))
 CUTS = st.lists(st.integers(0, 400), max_size=8)
-
-
-def reads(data: bytes, cuts: list[int]) -> list[bytes]:
-    points = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    return [data[start:stop] for start, stop in pairwise(points)]
 
 
 def find(pieces: list[bytes], scan: JSONScan) -> int | None:
@@ -46,8 +41,8 @@ def test_ends_where_the_decoder_ends(
     expected = len(text[:end].encode())
     data = text.encode()
     assert find([data], JSONScan()) == expected
-    assert find(reads(data, cuts), JSONScan()) == expected
-    assert find([data[i : i + 1] for i in range(len(data))], JSONScan()) == expected
+    assert find(cut(data, cuts), JSONScan()) == expected
+    assert find(single(data), JSONScan()) == expected
     assert is_whole(data[:expected]) == isinstance(value, (dict, list))
 
 
@@ -67,8 +62,8 @@ def test_finds_value_after_value_in_one_read(values: list[object], long: bool) -
 @given(st.binary(max_size=60), CUTS)
 def test_any_bytes_end_at_one_place(data: bytes, cuts: list[int]) -> None:
     whole = find([b"{" + data], JSONScan())
-    assert find(reads(b"{" + data, cuts), JSONScan()) == whole
-    assert find([b"{"] + [data[i : i + 1] for i in range(len(data))], JSONScan()) == whole
+    assert find(cut(b"{" + data, cuts), JSONScan()) == whole
+    assert find([b"{", *single(data)], JSONScan()) == whole
 
 
 @pytest.mark.parametrize(
@@ -88,8 +83,8 @@ def test_any_bytes_end_at_one_place(data: bytes, cuts: list[int]) -> None:
     ],
 )
 def test_ends(data: bytes, end: int | None) -> None:
-    for cut in range(len(data) + 1):
-        assert find([data[:cut], data[cut:]], JSONScan()) == end
+    for reads in two_way(data):
+        assert find(reads, JSONScan()) == end
 
 
 def test_reads_between_two_offsets() -> None:
@@ -100,10 +95,10 @@ def test_reads_between_two_offsets() -> None:
 
 def test_too_deep_is_told_at_every_cut() -> None:
     data = b'{"[[[[":[[]]}'
-    for cut in range(len(data) + 1):
+    for place in range(len(data) + 1):
         scan = JSONScan(max_depth=2)
-        assert scan.feed(data[:cut]) is None
-        assert scan.feed(data[cut:]) is None
+        assert scan.feed(data[:place]) is None
+        assert scan.feed(data[place:]) is None
         assert scan.too_deep
         assert JSONScan(max_depth=3).feed(data) == len(data)
 

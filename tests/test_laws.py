@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from itertools import pairwise
 from typing import Any
 
 from hypothesis import given, settings
@@ -25,14 +24,10 @@ from sans_io_stream import (
     encode_event,
 )
 from sans_io_stream.events import ANSWER_EVENTS, Event
+from tests.cuts import cut, single
 from tests.generated import Stream, streams
 
 PLACES = st.lists(st.integers(0, 4000), max_size=12)
-
-
-def cut(data: bytes, places: list[int]) -> list[bytes]:
-    inside = sorted(min(place, len(data)) for place in places)
-    return [data[a:b] for a, b in pairwise((0, *inside, len(data)))]
 
 
 def read(
@@ -46,7 +41,7 @@ def read(
 def read_slowly(stream: Stream, **options: Any) -> list[Event]:
     """One byte at a time, without any shortcut."""
     body = stream.body
-    return read([body[i : i + 1] for i in range(len(body))], stream.wire.dialect, **options)
+    return read(single(body), stream.wire.dialect, **options)
 
 
 def answer_of(events: list[Event]) -> list[Event]:

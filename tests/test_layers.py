@@ -32,7 +32,16 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
     ),
     "encoding": ({"decoder", "http", "providers", "relay", "session"}, set()),
     "decoder": ({"encoding", "http", "providers", "relay", "request", "session"}, set()),
-    "http": ({"decoder", "dialects", "encoding", "events", "framing", "session"}, set()),
+    **dict.fromkeys(
+        ("headers", "http", "http_body", "http_head", "http_request", "redirect", "url"),
+        (
+            {"capture", "decoder", "dialects", "encoding", "events", "framing", "providers",
+             "relay", "request", "session", "snapshot", "transcript"},
+            set[str](),
+        ),
+    ),
+    "events": ({"decoder", "dialects", "encoding", "framing", "session", "transcript"}, set()),
+    "transcript": ({"decoder", "dialects", "encoding", "framing", "session"}, set()),
 }  # fmt: skip
 
 

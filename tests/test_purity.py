@@ -132,6 +132,13 @@ phase = "imported"
 loaded = set(sys.modules) - baseline
 
 from sans_io_stream import decode
+from sans_io_stream.http import Exchange, request_bytes
+from sans_io_stream.url import parse_url
+from sans_io_stream.encoding import Encoder
+FORMATS = (
+    "native", "openai-chat", "openai-responses", "anthropic", "gemini", "ollama", "holysheep",
+    "text",
+)
 def chunk(delta, finish="null"):
     return (b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","model":"m","choices":'
         b'[{"index":0,"delta":%b,"finish_reason":%b}]}\\n\\n' % (delta, finish.encode()))
@@ -146,11 +153,23 @@ body = b"".join([
     b"data: not JSON\\n\\n",
     b"data: [DONE]\\n\\n",
 ])
+response = (b"HTTP/1.1 100 Continue\\r\\n\\r\\n"
+    b"HTTP/1.1 200 OK\\r\\nTransfer-Encoding: chunked\\r\\n\\r\\n"
+    b"%x\\r\\n%b\\r\\n0\\r\\nX-Sum: 1\\r\\n\\r\\n" % (len(body), body))
 phase = "decoding"
 ends = []
+request_bytes("POST", parse_url("https://api.example/v1?key=k"), {"X-Api-Key": "k"}, b"{}")
+for size in (1, len(response)):
+    exchange = Exchange("POST")
+    items = [exchange.receive_data(response[i : i + size]) for i in range(0, len(response), size)]
+    ends.append(items[-1][-1].framing)
 for chunks in ([body], [body[i : i + 7] for i in range(0, len(body), 7)], [body[:300]], []):
     ends.append(list(decode(chunks, dialect="openai-chat"))[-1].outcome)
     list(decode(chunks))
+for format in FORMATS:
+    encoder = Encoder(format, created=1)
+    for event in decode([body], dialect="openai-chat"):
+        encoder.encode(event)
 phase = "decoded"
 print(json.dumps({"heard": heard, "loaded": sorted(loaded), "ends": ends,
     "threads": len(sys._current_frames())}))
@@ -178,4 +197,5 @@ def test_leaves_no_trace_in_a_fresh_interpreter() -> None:
 
     assert not LOOPS_AND_SOCKETS & set(report["loaded"])
     assert report["threads"] == 1
-    assert report["ends"] == ["complete", "complete", "interrupted", "interrupted"]
+    assert report["ends"][:2] == ["chunked", "chunked"]
+    assert report["ends"][2:] == ["complete", "complete", "interrupted", "interrupted"]

@@ -15,8 +15,10 @@ from typing import NamedTuple, get_args
 
 import pytest
 
-from sans_io_stream import Event, Limits
+from sans_io_stream import Event, Finish, FinishReason, Limits, StreamEnd, TextDelta
 from sans_io_stream.dialects.registry import ALIASES, DIALECTS
+from sans_io_stream.encoding import Encoder
+from sans_io_stream.encoding.registry import FORMATS
 from sans_io_stream.errors import ErrorKind
 from sans_io_stream_adapters import tour
 from tests.sources import REPO, label
@@ -138,6 +140,30 @@ def test_every_dialect_and_alias_is_told() -> None:
         for alias in names(row[0])
     }
     assert told == ALIASES
+
+
+def test_every_format_is_told_with_its_framings_and_its_losses() -> None:
+    table = [row for row in rows("encoding.md") if len(row) == 2]
+    begin = next(n for n, row in enumerate(table) if row[0] == "format") + 1
+    told = {names(row[0])[0]: tuple(names(row[1])) for row in table[begin : begin + len(FORMATS)]}
+    assert told == {name: cls.framings for name, cls in FORMATS.items()}
+    headings = re.findall(r"^### `(.+)`$", page("encoding.md"), re.MULTILINE)
+    assert sorted(headings) == sorted(FORMATS)
+
+
+def test_the_words_for_finish_reasons_are_those_that_are_written() -> None:
+    table = [row for row in rows("encoding.md") if len(row) == 7]
+    formats = [names(cell)[0] for cell in table[0][1:]]
+    told = {names(row[0])[0]: [names(cell)[0] for cell in row[1:]] for row in table[1:]}
+    assert told.keys() == set(get_args(FinishReason))
+    for reason in get_args(FinishReason):
+        for format, word in zip(formats, told[reason], strict=True):
+            encoder = Encoder(format)
+            events: list[Event] = [TextDelta("x"), Finish(reason), StreamEnd("complete")]
+            body = b"".join(encoder.encode(event) for event in events).decode()
+            status, _, why = word.partition(":")
+            assert f'"{why or status}"' in body
+            assert not why or f'"status":"{status}"' in body
 
 
 def test_every_kind_of_error_is_told() -> None:

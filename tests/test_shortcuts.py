@@ -8,7 +8,6 @@ field was done to them. ``make exhaustive`` runs many times as many.
 from __future__ import annotations
 
 import os
-from itertools import pairwise
 from random import Random
 from typing import Any
 
@@ -18,6 +17,7 @@ from hypothesis import strategies as st
 
 from sans_io_stream import Limits, StreamDecoder, StreamEnd, encode_event
 from sans_io_stream.events import Event, join_deltas
+from tests.cuts import cut, single
 from tests.expectations import recordings
 from tests.generated import Stream, streams
 from tests.mutations import cuts, mutate
@@ -65,8 +65,7 @@ def compare(body: bytes, dialect: str, content_type: str | None, drawn: Random) 
         "raw": drawn.random() < 0.1,
         "truncated": drawn.random() < 0.3,
     }
-    single = [body[i : i + 1] for i in range(len(body))]
-    expected = read(single, name, shortcuts=False, **options)
+    expected = read(single(body), name, shortcuts=False, **options)
     assert isinstance(expected[-1], StreamEnd)
     assert sum(isinstance(event, StreamEnd) for event in expected) == 1
     for event in expected:
@@ -75,7 +74,7 @@ def compare(body: bytes, dialect: str, content_type: str | None, drawn: Random) 
         places = cuts(len(body), drawn)
         if drawn.random() < 0.3:
             places = [i + 1 for i in range(1, len(body)) if body[i - 1 : i + 1] == b"\n\n"]
-        reads = [body[a:b] for a, b in pairwise((0, *places, len(body)))]
+        reads = cut(body, places)
         snapshots = len(reads) < 60 and drawn.random() < 0.3
         found = read(reads, name, snapshots=snapshots, **options)
         assert found == expected, (name, options, places[:20], snapshots)

@@ -24,7 +24,17 @@ from sans_io_stream.errors import CaptureError, Outcome, UnknownDialectError
 from sans_io_stream.policy import Limits
 from sans_io_stream.transcript import Transcript
 
-from .cli_output import EventOutput, TextOutput, harmless, harmless_json, has_colours
+from .cli_output import (
+    EventOutput,
+    TextOutput,
+    closed,
+    drop,
+    flush_output,
+    harmless,
+    harmless_json,
+    has_colours,
+    output,
+)
 
 if TYPE_CHECKING:
     from sans_io_stream.events import Event, StreamEnd
@@ -37,7 +47,7 @@ UNEXPECTED, USAGE, INTERRUPTED_BY_USER, BROKEN_PIPE = 1, 2, 130, 141
 EXIT_HELP = """\
 exit codes:
   0    the answer is complete (tour: every stream agrees)
-  1    something unexpected: a bug, or a tour that disagrees
+  1    something unexpected: a bug, a full disk, or a tour that disagrees
   2    a wrong option, a file that cannot be read, a damaged capture
   3    interrupted: the body ended before the provider said that it is complete
   4    failed: the provider told an error, or the bytes break the wire format
@@ -56,21 +66,32 @@ class _UsageError(Exception):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
-        options = _parser().parse_args(argv)
-        if options.command == "tour":
-            return _tour(options.json)
-        return _decode(options)
-    except SystemExit as request:
-        return request.code if isinstance(request.code, int) else USAGE
+        code = _run(argv)
+        flush_output()
+        return code
     except _UsageError as error:
         _tell(str(error))
         return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED_BY_USER
     except BrokenPipeError:
-        # The interpreter flushes at exit, and would complain about the same pipe again.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop(sys.stdout)
         return BROKEN_PIPE
+    except OSError as error:
+        # What fails to be read is told where it is read: this is the output.
+        drop(sys.stdout)
+        _tell(f"cannot write the output: {error.strerror or error}")
+        return UNEXPECTED
+
+
+def _run(argv: Sequence[str] | None) -> int:
+    try:
+        options = _parser().parse_args(argv)
+    except SystemExit as request:
+        return request.code if isinstance(request.code, int) else USAGE
+    if options.command == "tour":
+        return _tour(options.json)
+    return _decode(options)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -169,10 +190,13 @@ def _decode(options: argparse.Namespace) -> int:
 def _reads(name: str) -> Iterator[bytes]:
     """The reads of a file, each returned as soon as there is one."""
     if name == "-":
+        if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
+            raise _UsageError("standard input is closed: give the path of a body or a capture")
         if sys.stdin.isatty():
             _tell("reading from the terminal; Ctrl-D ends the input, Ctrl-C gives up")
         # Below the buffer, which would wait until it is full.
-        yield from _until_empty(getattr(sys.stdin.buffer, "raw", sys.stdin.buffer))
+        raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
+        yield from _until_empty(raw, "standard input")
         return
     try:
         file = open(name, "rb", buffering=0)  # noqa: SIM115
@@ -184,17 +208,24 @@ def _reads(name: str) -> Iterator[bytes]:
     except OSError as error:
         raise _UsageError(f"cannot read {name!r}: {error.strerror}") from None
     with file:
-        yield from _with_progress(_until_empty(file), os.fstat(file.fileno()).st_size)
+        reads = _until_empty(file, repr(name))
+        yield from _with_progress(reads, os.fstat(file.fileno()).st_size)
 
 
-def _until_empty(file: BinaryIO) -> Iterator[bytes]:
-    while data := file.read(READ_SIZE):
+def _until_empty(file: BinaryIO, name: str) -> Iterator[bytes]:
+    while True:
+        try:
+            data = file.read(READ_SIZE)
+        except OSError as error:
+            raise _UsageError(f"cannot read {name}: {error.strerror}") from None
+        if not data:
+            return
         yield data
 
 
 def _with_progress(reads: Iterator[bytes], size: int) -> Iterator[bytes]:
     """On a terminal whose standard output goes elsewhere, say how far long work has come."""
-    if not sys.stderr.isatty() or sys.stdout.isatty():
+    if sys.stderr is None or not sys.stderr.isatty() or sys.stdout.isatty():
         yield from reads
         return
     done, shown, due = 0, False, time.monotonic() + PATIENCE
@@ -274,8 +305,13 @@ def _lines(beginning: bytes, reads: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def _tell(message: str) -> None:
-    sys.stderr.write(f"{PROGRAM}: {harmless(message)}\n")
-    sys.stderr.flush()
+    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        try:
+            sys.stderr.write(f"{PROGRAM}: {harmless(message)}\n")
+            sys.stderr.flush()
+        except OSError:
+            # Where nobody can be told, the exit code has to do.
+            drop(sys.stderr)
 
 
 def _said(end: StreamEnd) -> str:
@@ -285,6 +321,8 @@ def _said(end: StreamEnd) -> str:
 def _tell_summary(transcript: Transcript, dialect: str | None, as_json: bool) -> None:
     end, usage = transcript.end, transcript.usage
     assert end is not None
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise closed("error")
     counts = ("prompt", "completion", "total", "cached", "cache_write", "reasoning")
     known = {name: getattr(usage, f"{name}_tokens", None) for name in counts}
     known = {name: count for name, count in known.items() if count is not None}
@@ -325,9 +363,10 @@ def _tour(as_json: bool) -> int:
     from . import tour
 
     stops = tour.visit()
+    out = output()
     if as_json:
-        sys.stdout.buffer.write(msgspec.json.encode([stop.row() for stop in stops]) + b"\n")
+        out.write(msgspec.json.encode([stop.row() for stop in stops]) + b"\n")
     else:
-        sys.stdout.write(tour.table(stops, colours=has_colours(sys.stdout)))
-    sys.stdout.flush()
+        table = tour.table(stops, colours=has_colours(sys.stdout))
+        out.write(table.encode(sys.stdout.encoding, "replace"))
     return 0 if tour.agree(stops) else UNEXPECTED

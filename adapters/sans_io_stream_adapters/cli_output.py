@@ -7,17 +7,29 @@ gets what was said.
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import sys
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, BinaryIO, TextIO
 
 from sans_io_stream.events import ReasoningDelta, RefusalDelta, TextDelta, encode_event
 
 if TYPE_CHECKING:
     from sans_io_stream.events import Event
 
-__all__ = ["EventOutput", "TextOutput", "harmless", "harmless_json", "has_colours"]
+__all__ = [
+    "EventOutput",
+    "TextOutput",
+    "closed",
+    "drop",
+    "flush_output",
+    "harmless",
+    "harmless_json",
+    "has_colours",
+    "output",
+]
 
 # C0 but tab and newline, DEL, C1; line separators; marks, overrides and isolates of direction.
 HARMFUL = re.compile(
@@ -26,11 +38,35 @@ HARMFUL = re.compile(
 DIM, RESET = "\x1b[2m", "\x1b[0m"
 
 
+def output() -> BinaryIO:
+    """Standard output, for bytes. Raises ``OSError`` if it is closed (``>&-``)."""
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison]
+        raise closed("output")
+    return sys.stdout.buffer
+
+
+def closed(which: str) -> OSError:
+    """What writing to a standard stream that the shell has closed comes to."""
+    return OSError(errno.EBADF, f"standard {which} is closed")
+
+
+def flush_output() -> None:
+    """Write what is still owed, while a failure can be told."""
+    if sys.stdout is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        sys.stdout.flush()
+
+
+def drop(stream: TextIO | None) -> None:
+    """Nothing more can be written there. The interpreter, flushing at exit, would try again."""
+    if stream is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
 class EventOutput:
     """One JSON object a line."""
 
     def __init__(self) -> None:
-        self._out = sys.stdout.buffer
+        self._out = output()
         self._harmless = sys.stdout.isatty()
 
     def write(self, events: list[Event]) -> None:
@@ -55,7 +91,7 @@ class TextOutput:
     """
 
     def __init__(self) -> None:
-        self._out = sys.stdout.buffer
+        self._out = output()
         self._terminal = sys.stdout.isatty()
         self._colours = has_colours(sys.stdout)
         self._dimmed = False
@@ -77,13 +113,12 @@ class TextOutput:
 
     def close(self) -> None:
         """Leave a terminal as it was found: no colour, a new line."""
-        try:
+        # What fails here has failed in the write that met it first.
+        with contextlib.suppress(OSError):
             self._undim()
             if self._terminal and self._last != "\n":
                 self._out.write(b"\n")
             self._out.flush()
-        except BrokenPipeError:
-            pass  # told by the write that met it first
 
     def _put(self, text: str) -> None:
         if text:

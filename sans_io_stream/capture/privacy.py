@@ -2,7 +2,8 @@
 
 Allowlists, not lists of known secrets: the next provider names its key as nobody foresees.
 Headers are kept by name; of a URL's parameters all names are kept, and the values of those
-that are known to be harmless; user, password and fragment go.
+that are known to be harmless; user, password and fragment go. A path has no names that could
+be on a list: of it goes every segment that looks like a credential.
 """
 
 from __future__ import annotations
@@ -28,6 +29,12 @@ PARAMETERS = frozenset(
     {"after", "alt", "api-version", "beta", "limit", "model", "offset", "starting_after", "stream"}
 )
 HARMLESS_VALUE = re.compile(r"[A-Za-z0-9._:-]{0,64}")
+CREDENTIAL = re.compile(
+    r"=|%3[bdf]|^(sk|pk|rk|gsk|hf|xai|pplx|r8|gh[a-z])[-_]|(?=[a-z]{0,19}[0-9])[a-z0-9]{20}",
+    re.IGNORECASE,
+)
+"""In a segment of a path or in a value: a parameter, the prefix of a key, or what is as long
+and as mixed as no word is. Ids look so, too; a capture can do without them."""
 METHOD = re.compile(r"[A-Za-z]{1,20}")
 
 
@@ -63,6 +70,7 @@ def _clean_url(url: str) -> str:
     if not host and "@" in path.partition("/")[0]:
         # Without the slashes a user is taken for the scheme, and the password for a path.
         scheme, path = "", path.partition("@")[2]
+    path = "/".join("***" if CREDENTIAL.search(one) else one for one in path.split("/"))
     query = "&".join(_clean_parameter(one) for one in parts.query.split("&") if one)
     return urllib.parse.urlunsplit((scheme, host, path, query, ""))
 
@@ -72,4 +80,4 @@ def _clean_parameter(parameter: str) -> str:
     if not equals:
         return name if name in PARAMETERS else "***"
     harmless = name in PARAMETERS and HARMLESS_VALUE.fullmatch(value)
-    return parameter if harmless else f"{name}=***"
+    return parameter if harmless and not CREDENTIAL.search(value) else f"{name}=***"

@@ -10,7 +10,6 @@ snapshot is their encoding.
 from __future__ import annotations
 
 import zlib
-from functools import cache
 from typing import Any, ClassVar, Literal
 
 import msgspec
@@ -25,7 +24,6 @@ from ..events import (
     MediaDelta,
     ReasoningDelta,
     RefusalDelta,
-    ResumePoint,
     StreamEnd,
     StreamStart,
     TextDelta,
@@ -33,80 +31,33 @@ from ..events import (
     ToolCallDelta,
     Usage,
 )
-from ..json_scan import JSONScan
 from ..policy import Limits, Timeouts
-from ..resume import Cursor, CursorKind, ResumeOrigin
 from ..usage import compact_usage, merge_usage, same_counts
-from .shapes import short
+from .marks import Marked
+from .parts import Call, Choice, LimitReached, byte_size
+from .shapes import short, whole_number
 from .surrogates import Channel, mend
-from .tolerant import REFUSED, scrub
+from .tolerant import is_json, scrub
 
-__all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of", "is_json"]
+__all__ = ["Answer", "Call", "Choice", "LimitReached", "hash_of"]
 
 REMEMBERED_EXTRAS = 64
-MOST_SCALARS = 1024
-"""Characters of the state that a resume token may hold. Beyond that its base stays back."""
-MOST_MARKED = 640
-"""Characters of a cursor and a response id that a resume token may hold."""
-
-
-UNKNOWN = -1
 LONGEST_REASON = 256
 """Characters of a finish reason that are kept."""
 
 
-class LimitReached(Exception):
-    """Raised inside a dialect when a limit is exceeded; the decoder ends the stream."""
-
-    def __init__(self, limit: str, size: int, what: str) -> None:
-        super().__init__(f"{what} exceeds Limits.{limit} ({size})")
-        self.error = ErrorInfo("limit", str(self))
-
-
-class Choice(msgspec.Struct, gc=False):
-    """One alternative answer: its last finish reason, and what it has had."""
-
-    index: int
-    raw_reason: str | None = None
-    visible: bool = False
-    calls: int = 0
-    finished: bool = False
+CANCELLED = frozenset(
+    {"abort", "aborted", "canceled", "cancelled", "user_cancel", "user_cancelled"}
+)
+"""Finish reasons, in lower case, that say that the answer was cancelled (watsonx, Cohere, vLLM,
+TensorRT-LLM): an answer that somebody stopped is not whole, in whichever dialect."""
 
 
-class Call(msgspec.Struct, gc=False):
-    """One open tool call. ``key`` is the provider's own number or name for it."""
-
-    index: int
-    choice: int
-    key: str | int | None = None
-    id: str | None = None
-    name: str | None = None
-    pieces: list[str] = []
-    size: int = 0
-    kind: str = ""
-    scan: JSONScan | None = None
-    """Follows the structure of the arguments, once somebody asks whether they are whole."""
-    scanned: int = 0
-    """How many of the pieces ``scan`` has seen."""
-    balanced: bool = False
-    """The pieces that ``scan`` has seen are one whole object."""
-    broken: bool = False
-    """They are none, and can become none any more."""
-
-    @property
-    def arguments(self) -> str:
-        """The arguments so far."""
-        return "".join(self.pieces)
-
-
-class Answer(msgspec.Struct, kw_only=True, gc=False):
+class Answer(Marked, kw_only=True, gc=False):
     """One answer, as far as its records have told it."""
 
-    name: ClassVar[str]
-    """The dialect's."""
     reasons: ClassVar[dict[str, FinishReason]] = {}
     """The provider's finish reasons in our words; unknown ones are ``other``."""
-    cursor_kind: ClassVar[CursorKind] = "sse_id"
     timeouts: ClassVar[Timeouts] = Timeouts(idle=300.0, progress=900.0)
     """How long its servers may be silent: a model that thinks sends nothing for minutes."""
     accept: ClassVar[str] = "text/event-stream"
@@ -116,40 +67,20 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     generation: int = 0
 
     started: bool = False
-    response_id: str | None = None
     model: str | None = None
     choices: tuple[Choice, ...] = ()
     calls: tuple[Call, ...] = ()
     """The open ones."""
-    call_count: int = 0
     usage: Usage | None = None
     error: ErrorInfo | None = None
-    ended: bool = False
-    """The provider's terminal record is in, and the tail is out."""
-    cursor: Cursor | None = None
-    """The cursor of the last record that had one."""
-    base: Cursor | None = None
-    """The last cursor at which no call was open."""
-    base_state: str = ""
-    """The ``scalars`` at ``base``."""
-    stored: bool = False
-    """The provider said that the answer goes on without its reader, and can be asked for."""
-    contiguous: bool = True
-    """The numbers that are cursors went up by one so far."""
-    by_bytes: bool = False
-    """Cursors are offsets in the body, which no record holds."""
-    first: int | None = None
-    """The mark of the first record; ``UNKNOWN`` if another process has read it."""
-    since: int = 0
-    """How many records without a cursor of their own came behind ``cursor``."""
-    since_digest: int = 0
-    origin: ResumeOrigin | None = None
-    position: int = 0
     halves: list[Channel] | None = None
     """High surrogates that wait for their other half."""
     extras: dict[str, int] | None = None
     lax: bool = False
     """The record at hand took a tolerant reading."""
+
+    def holds(self) -> bool:
+        return bool(self.calls) or self.halves is not None
 
     # ---- what a dialect may define
 
@@ -170,6 +101,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def start(self, response_id: Any, model: Any, events: list[Event]) -> None:
         """The answer has begun; tell its id and model as soon as each is known."""
+        if self.started and self.response_id and self.model:
+            return
         known = (self.response_id, self.model)
         if not self.response_id and isinstance(response_id, str) and response_id:
             self.response_id = response_id
@@ -187,7 +120,7 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def choice(self, index: Any) -> tuple[int, Choice]:
         """The choice of that index (0 where the index is missing or no number)."""
-        number = index if type(index) is int else 0
+        number = index if type(index) is int else whole_number(index) or 0
         for choice in self.choices:
             if choice.index == number:
                 return number, choice
@@ -286,13 +219,12 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         arguments: str = "",
     ) -> Call:
         """A tool call begins. Appends its first ``ToolCallDelta``."""
-        if self.call_count >= self.limits.tool_calls:
+        if sum(known.calls for known in self.choices) >= self.limits.tool_calls:
             raise LimitReached("tool_calls", self.limits.tool_calls, "the number of tool calls")
         number, state = self.choice(choice)
         state.visible = True
         call = Call(state.calls, number, key, id, name, [])
         state.calls += 1
-        self.call_count += 1
         self.calls = (*self.calls, call)
         self.add_arguments(call, arguments, events, always=True)
         return call
@@ -301,10 +233,13 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         self, call: Call, fragment: str, events: list[Event], always: bool = False
     ) -> None:
         """A fragment of the arguments; one that is empty is told only if ``always``."""
-        fragment = self.whole(fragment, "arguments", call.choice, call.index)
+        plain = fragment.isascii()
+        if not plain or self.halves is not None:
+            fragment = self.whole(fragment, "arguments", call.choice, call.index)
+            plain = False
         if fragment:
             call.pieces.append(fragment)
-            call.size += len(fragment) if fragment.isascii() else len(fragment.encode())
+            call.size += len(fragment) if plain else len(fragment.encode())
             limit = self.limits.arguments_bytes
             if call.size > limit:
                 raise LimitReached(
@@ -339,6 +274,8 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if raw is not None and raw != "":
             told = raw if isinstance(raw, str) else str(raw)
             self.choice(choice)[1].raw_reason = told[:LONGEST_REASON]
+            if told.lower() in CANCELLED:
+                self.cancel(told)
 
     def fail(self, error: ErrorInfo) -> None:
         """The provider told an error: it outweighs everything else. The first one counts."""
@@ -352,66 +289,11 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
     def end(self, events: list[Event]) -> None:
         """The terminal record is in: give the tail. A second one says nothing new."""
         if not self.ended:
-            self.release(events)
+            if self.halves is not None:
+                self.release(events)
             complete = self.error is None and self.content_seen()
             self.ended = True
             self.tail(events, complete, final=complete)
-
-    # ---- resume points
-
-    def mark(self, cursor: Cursor, events: list[Event]) -> None:
-        """Append the resume point behind a record that has a cursor."""
-        if self.by_bytes and not isinstance(cursor, int):
-            return
-        self.since = self.since_digest = 0
-        if cursor == "" or size_of(cursor) + size_of(self.response_id) > MOST_MARKED:
-            # An empty id takes the last one back; a huge one would not fit into a token.
-            self.cursor = None
-            return
-        self.cursor = cursor
-        events.append(self.point(cursor))
-
-    def point(self, cursor: Cursor) -> ResumePoint:
-        """The resume point at ``cursor``. While nothing changes but the count, all share one
-        origin; while a call is open, or half a character, its base stays where it was."""
-        held = bool(self.calls) or self.halves is not None
-        if not held and len(state := self.scalars()) <= MOST_SCALARS:
-            self.base, self.base_state = cursor, state
-        else:
-            held = True
-        base = self.base if held else None
-        origin = self.origin
-        if (
-            origin is None
-            or origin.held != held
-            or origin.base != base
-            or origin.state != self.base_state
-            or origin.response_id != self.response_id
-            or origin.stored != self.stored
-            or origin.contiguous != self.contiguous
-        ):
-            kind: CursorKind = "byte_offset" if self.by_bytes else self.cursor_kind
-            origin = self.origin = ResumeOrigin(
-                self.name,
-                kind,
-                self.response_id,
-                held,
-                base,
-                self.stored,
-                self.contiguous,
-                self.base_state,
-            )
-        return ResumePoint(cursor, self.position, origin, self.ended)
-
-    def scalars(self) -> str:
-        """What is known of the answer, without its text, as JSON: what another process needs
-        to go on from here."""
-        told: dict[str, Any] = {}
-        for field in scalar_fields(type(self)):
-            value = getattr(self, field.encode_name)
-            if value != field.default and value != {}:
-                told[field.encode_name] = compact_usage(value) if type(value) is Usage else value
-        return msgspec.json.encode(told).decode()
 
     # ---- the tail
 
@@ -419,10 +301,12 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         """The body has ended: append what is still owed. True if the answer is complete."""
         begin = len(events)
         complete = self.error is None and self.said_all(truncated)
-        self.release(events)
+        if self.halves is not None:
+            self.release(events)
         if not self.ended:
             self.tail(events, complete, final=complete and not truncated)
-        self.position += sum(type(event) in ANSWER_EVENTS for event in events[begin:])
+        if len(events) > begin:
+            self.position += sum(type(event) in ANSWER_EVENTS for event in events[begin:])
         if complete and not self.ended and self.cursor is not None:
             self.ended = True
             self.mark(self.cursor, events)
@@ -430,7 +314,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
 
     def all_finished(self) -> bool:
         """Whether every choice that appeared has a finish reason, and there is one."""
-        return bool(self.choices) and all(c.raw_reason is not None for c in self.choices)
+        for choice in self.choices:
+            if choice.raw_reason is None:
+                return False
+        return bool(self.choices)
 
     def content_seen(self) -> bool:
         """Whether anything of an answer has come."""
@@ -441,7 +328,10 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         for call in self.calls:
             if self.call_is_whole(call, complete):
                 self.close_call(call, events)
-        for choice in sorted(self.choices, key=lambda choice: choice.index):
+        choices = self.choices
+        if len(choices) > 1:
+            choices = tuple(sorted(choices, key=lambda choice: choice.index))
+        for choice in choices:
             index = choice.index
             if choice.finished:
                 continue
@@ -465,41 +355,6 @@ class Answer(msgspec.Struct, kw_only=True, gc=False):
         if reason in ("tool_calls", "stop"):
             return True
         return is_json(call.arguments)
-
-
-PASSING = frozenset(
-    {
-        "limits", "calls", "base", "base_state", "cursor", "origin", "position", "halves", "lax",
-        "since", "since_digest", "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
-        "opening", "at", "channel", "first", "last", "given", "by_bytes", "last_event_id",
-    }
-)  # fmt: skip
-"""Fields that say where a stream stands, not what is known of the answer."""
-
-
-@cache
-def scalar_fields(cls: type[Answer]) -> tuple[msgspec.structs.FieldInfo, ...]:
-    """The fields that ``scalars`` tells."""
-    return tuple(field for field in msgspec.structs.fields(cls) if field.name not in PASSING)
-
-
-def size_of(mark: Cursor | None) -> int:
-    """The characters that a cursor or an id takes in a token."""
-    return len(mark) if isinstance(mark, str) else 20
-
-
-def byte_size(text: str | None) -> int:
-    """The bytes of ``text`` in UTF-8, lone surrogates included."""
-    return len(text.encode("utf-8", "surrogatepass")) if text else 0
-
-
-def is_json(text: str | bytes) -> bool:
-    """Whether ``text`` is one whole JSON value."""
-    try:
-        msgspec.json.decode(text)
-    except REFUSED:
-        return False
-    return True
 
 
 def hash_of(value: Any) -> int:

@@ -19,9 +19,9 @@ from ..events import Event, FinishReason, Heartbeat, ReasoningDelta, TextDelta
 from ..usage_forms import anthropic_usage
 from .anthropic_hot import read_input, read_text, read_thought
 from .base import CALL, TEXT, THOUGHT
-from .blocks import BlockDialect, block_index
+from .blocks import BlockDialect
 from .failure import error_info
-from .shapes import elements, is_object
+from .shapes import elements, is_object, whole_number
 from .tolerant import REFUSED
 
 if TYPE_CHECKING:
@@ -77,14 +77,21 @@ class Anthropic(BlockDialect):
     # ---- the shortcut
 
     def one(self, payload: bytes) -> list[Event] | None:
-        if self.hot != TEXT:
-            return super().one(payload)
+        hot = self.hot
+        told: list[Event]
         try:
-            event = TextDelta(read_text(payload).delta.text)
+            if hot == TEXT:
+                told = [TextDelta(read_text(payload).delta.text)]
+            elif hot == THOUGHT:
+                told = [ReasoningDelta(read_thought(payload).delta.thinking)]
+            else:
+                told = []
+                self.run_input(payload, told)
         except REFUSED:
+            self.missed(0, payload)
             return None
-        self.position += 1
-        return [event]
+        self.position += len(told)
+        return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin, tell = len(events), events.append
@@ -163,7 +170,7 @@ class Anthropic(BlockDialect):
         return True
 
     def read_block_start(self, data: dict[str, Any], events: list[Event]) -> bool:
-        block, index = data.get("content_block"), block_index(data.get("index"))
+        block, index = data.get("content_block"), whole_number(data.get("index"))
         kind = block.get("type") if is_object(block) else None
         if not is_object(block) or not isinstance(kind, str):
             return False
@@ -225,7 +232,7 @@ class Anthropic(BlockDialect):
         elif kind == "thinking_delta" and isinstance(delta.get("thinking"), str):
             self.text(delta["thinking"], events, kind="reasoning")
         elif kind == "input_json_delta" and isinstance(delta.get("partial_json"), str):
-            return self.add_input(block_index(data.get("index")), delta["partial_json"], events)
+            return self.add_input(whole_number(data.get("index")), delta["partial_json"], events)
         elif kind == "signature_delta":
             self.read_fields("signature", delta, events)
             return "signature" in delta
@@ -238,7 +245,7 @@ class Anthropic(BlockDialect):
         return True
 
     def read_block_stop(self, data: dict[str, Any], events: list[Event]) -> bool:
-        self.stop_block(block_index(data.get("index")), events)
+        self.stop_block(whole_number(data.get("index")), events)
         return True
 
     def read_message_delta(self, data: dict[str, Any], events: list[Event]) -> bool:
@@ -257,7 +264,7 @@ class Anthropic(BlockDialect):
         return True
 
     def read_usage(self, usage: Any, events: list[Event]) -> None:
-        if is_object(usage):
+        if is_object(usage) and usage:
             self.count_tokens(anthropic_usage(self.encodable(usage), self.usage), events)
 
     def read_stop(self, holder: dict[str, Any], events: list[Event]) -> None:

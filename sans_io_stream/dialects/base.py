@@ -31,9 +31,9 @@ from ..events import (
     Unrecognized,
 )
 from ..framing.items import PlainForm, Unfinished, WireRecord
-from .answer import Answer, Call, Choice, LimitReached, is_json
+from .answer import Answer, Call, Choice, LimitReached
 from .failure import error_in
-from .tolerant import TooDeep, Unreadable, read_json, read_object, scrub
+from .tolerant import TooDeep, Unreadable, is_json, read_json, read_object, scrub
 
 if TYPE_CHECKING:
     from ..resume import Cursor
@@ -95,7 +95,7 @@ class Dialect(Answer):
                 self.arm(events, begin)
 
     def one(self, payload: bytes) -> list[Event] | None:
-        """``run`` for a record that is alone in its read; None if it is of another kind."""
+        """``run`` for a record that is alone in its read; None if it is not as expected."""
         events: list[Event] = []
         return events if self.run((payload,), events) is None else None
 
@@ -157,9 +157,9 @@ class Dialect(Answer):
         # What this record changes, no shortcut has checked.
         self.hot = 0
         own: Cursor | None
-        before, self.cursor = self.cursor, None
-        if self.first is None:
-            self.first = digest_with(record, 0)
+        before = self.cursor
+        if before is not None:
+            self.cursor = None
         try:
             self.interpret(record, events)
         finally:
@@ -168,14 +168,14 @@ class Dialect(Answer):
                 self.tell_late(record, events, begin)
             elif not self.started and self.tells_start:
                 self.tell_start(events, begin)
-            for event in events[begin:]:
-                if type(event) in ANSWER_EVENTS:
-                    self.position += 1
-        # mypy does not see that ``interpret`` may set the cursor.
-        if own is None and self.cursor_kind == "sse_id":  # type: ignore[redundant-expr]
+            if len(events) > begin:
+                self.position += sum([type(event) in ANSWER_EVENTS for event in events[begin:]])
+        if own is None and self.cursor_kind == "sse_id":
             own = record.id
         if own is None and self.ended and not ended and not self.by_bytes:
             own = before
+        if self.first is None and (own is not None or self.strict):
+            self.first = digest_with(record, 0)
         if own is not None:
             self.mark(own, events)
         elif before is not None and not self.by_bytes and (self.strict or not blank(record.data)):
@@ -192,9 +192,11 @@ class Dialect(Answer):
 
     def tell_start(self, events: list[Event], begin: int) -> None:
         """The answer begins with its first event, even if the record that begins it is missing."""
-        if any(type(event) in STARTING for event in events[begin:]):
-            self.started = True
-            events.insert(begin, StreamStart(self.response_id, self.model, self.generation))
+        for event in events[begin:]:
+            if type(event) in STARTING:
+                self.started = True
+                events.insert(begin, StreamStart(self.response_id, self.model, self.generation))
+                return
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         """Append the events of one record: heartbeats and terminators, else what it says."""

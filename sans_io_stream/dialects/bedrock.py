@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..events import Event, FinishReason
 from ..usage_forms import bedrock_usage
-from .blocks import Block, BlockDialect, block_index
+from .blocks import Block, BlockDialect
 from .failure import error_info
-from .shapes import is_object
+from .shapes import is_object, whole_number
 from .tolerant import TooDeep, Unreadable, read_json
 
 if TYPE_CHECKING:
@@ -138,7 +138,7 @@ def read_start(dialect: BlockDialect, body: dict[str, Any], events: list[Event])
 
 
 def read_block_start(dialect: BlockDialect, body: dict[str, Any], events: list[Event]) -> bool:
-    start, index = body.get("start"), block_index(body.get("contentBlockIndex"))
+    start, index = body.get("start"), whole_number(body.get("contentBlockIndex"))
     if not is_object(start):
         return start is None
     tool, result, image = (start.get(kind) for kind in ("toolUse", "toolResult", "image"))
@@ -158,7 +158,7 @@ def read_block_start(dialect: BlockDialect, body: dict[str, Any], events: list[E
 
 
 def read_block_delta(dialect: BlockDialect, body: dict[str, Any], events: list[Event]) -> bool:
-    delta, index = body.get("delta"), block_index(body.get("contentBlockIndex"))
+    delta, index = body.get("delta"), whole_number(body.get("contentBlockIndex"))
     if not is_object(delta):
         return False
     known = False
@@ -211,7 +211,7 @@ def read_image(
 
 
 def read_block_stop(dialect: BlockDialect, body: dict[str, Any], events: list[Event]) -> bool:
-    dialect.stop_block(block_index(body.get("contentBlockIndex")), events)
+    dialect.stop_block(whole_number(body.get("contentBlockIndex")), events)
     return True
 
 

@@ -31,10 +31,10 @@ from .bedrock import (
     read_converse,
     read_failure,
 )
-from .blocks import block_index, input_text
-from .shapes import elements, is_array, is_object, word
+from .cohere import finish_error
+from .shapes import elements, is_array, is_object, whole_number, word
 from .tolerant import TooDeep, Unreadable, read_json
-from .tools import chat_calls
+from .tools import argument_text, chat_calls
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -72,7 +72,6 @@ class BedrockInvoke(Anthropic):
         "ERROR": "error",
         "ERROR_TOXIC": "content_filter",
         "ERROR_LIMIT": "length",
-        "USER_CANCEL": "other",
         "stop": "stop",
         "length": "length",
         "tool_calls": "tool_calls",
@@ -154,7 +153,7 @@ class BedrockInvoke(Anthropic):
         return False
 
     def read_choice(self, entry: dict[str, Any], position: int, events: list[Event]) -> None:
-        index = block_index(entry.get("index"))
+        index = whole_number(entry.get("index"))
         number = self.choice(position if index is None else index)[0]
         delta = entry.get("delta", entry.get("message"))
         if is_object(delta):
@@ -175,11 +174,12 @@ class BedrockInvoke(Anthropic):
         if field is None and raw is None and not isinstance(kind, str):
             return False
         self.begin(data, events)
-        index = block_index(data.get("index")) or 0
+        index = whole_number(data.get("index")) or 0
         if isinstance(kind, str):
             self.read_cohere(kind, data, events)
         elif field is not None:
             self.text(data[field], events, self.choice(index)[0])
+        finish_error(self, word(raw), data)
         self.finish(raw, index)
         return True
 
@@ -191,7 +191,7 @@ class BedrockInvoke(Anthropic):
             calls = data.get("tool_calls")
             for call in elements(calls):
                 if is_object(call):
-                    arguments = input_text(call.get("parameters", {}))
+                    arguments = argument_text(call.get("parameters", {}))
                     name = word(call.get("name"))
                     self.close_call(self.open_call(events, name=name, arguments=arguments), events)
         elif kind == "citation-generation":

@@ -15,15 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from .answer import is_json
 from .base import Call, Dialect, LimitReached
 from .shapes import word
-from .tolerant import TooDeep, Unreadable, read_json, scrub
+from .tolerant import TooDeep, Unreadable, is_json, read_json, scrub
+from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..events import Event
 
-__all__ = ["Block", "BlockDialect", "block_index"]
+__all__ = ["Block", "BlockDialect"]
 
 
 class Block(msgspec.Struct):
@@ -148,7 +148,7 @@ class BlockDialect(Dialect):
         """Give ``call`` the input that its block began with, if no piece came."""
         block = self.blocks.pop(call.key, None) if isinstance(call.key, int) else None
         if block is not None and not call.pieces:
-            self.add_arguments(call, input_text(block.start.get("input")), events)
+            self.add_arguments(call, argument_text(block.start.get("input")), events)
 
     def tell_use(self, block: Block, events: list[Event]) -> None:
         """A server's use of a tool, whole. Input that is no JSON stays text."""
@@ -174,15 +174,3 @@ class BlockDialect(Dialect):
         if call.pieces:
             return is_json(call.arguments)
         return self.reason_of(raw, call.choice) == "tool_calls"
-
-
-def block_index(value: Any) -> int | None:
-    """The number of a block; None if it has none."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return value if type(value) is int else None
-
-
-def input_text(value: Any) -> str:
-    """A whole input as JSON text."""
-    return value if isinstance(value, str) else msgspec.json.encode(scrub(value)).decode()

@@ -130,6 +130,7 @@ class Gemini(Dialect):
         try:
             response = read_text(payload)
         except REFUSED:
+            self.missed(0, payload)
             return None
         candidate = response.candidates[0]
         if candidate.finishReason is not None:

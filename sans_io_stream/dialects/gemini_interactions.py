@@ -137,8 +137,6 @@ class GeminiInteractions(Dialect):
         self.finish(status)
         if status == "failed":
             self.fail(ErrorInfo("provider", "the interaction failed", status))
-        elif status == "cancelled":
-            self.cancel(status)
 
     def read_usage(self, usage: Any, events: list[Event]) -> None:
         if is_object(usage) and usage:

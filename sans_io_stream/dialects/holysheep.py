@@ -19,12 +19,11 @@ from ..framing.items import Unfinished, WireRecord
 from ..json_scan import JSONScan
 from ..resume import Cursor, CursorKind
 from ..usage_forms import holysheep_usage
-from .answer import is_json
 from .base import COLON, LimitReached
 from .gemini import Gemini
 from .openai_chat import OpenAIChat
 from .shapes import is_array, is_object, members
-from .tolerant import TooDeep, Unreadable, read_json, read_object
+from .tolerant import TooDeep, Unreadable, is_json, read_json, read_object
 
 if TYPE_CHECKING:
     from ..events import Event
@@ -54,6 +53,7 @@ class HolySheep(OpenAIChat):
     takes_text: ClassVar[bool] = True
     # Every chunk has an id and a resume point of its own: the chat family's shortcuts end there.
     events_per_delta: ClassVar[int] = 0
+    typed: ClassVar[bool] = False
     lead_end: ClassVar[bytes] = b""
     reasons: ClassVar[dict[str, FinishReason]] = {
         **Gemini.reasons,

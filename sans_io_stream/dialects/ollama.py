@@ -81,25 +81,27 @@ class Ollama(Dialect):
             return super().one(payload)
         try:
             line = read_text(payload)
+            if not line.done:
+                self.position += 1
+                return [TextDelta(line.message.content)]
         except REFUSED:
-            return None
-        if line.done:
-            return None
-        self.position += 1
-        return [TextDelta(line.message.content)]
+            pass
+        self.missed(0, payload)
+        return None
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
         if self.hot == TEXT and len(payloads) > 1:
             # All or nothing: cheaper than to keep count, and mostly it is all.
+            lines = map(read_text, payloads)
+            told: list[Event]
             try:
-                lines = list(map(read_text, payloads))
+                told = [TextDelta(line.message.content) for line in lines if not line.done]
             except REFUSED:
-                pass
-            else:
-                if not lines[-1].done and not any([line.done for line in lines]):  # noqa: C419 - a list is faster
-                    events += [TextDelta(line.message.content) for line in lines]
-                    self.position += len(lines)
-                    return
+                told = []
+            if len(told) == len(payloads):
+                events += told
+                self.position += len(told)
+                return
         super().plain(payloads, form, events)
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
@@ -230,8 +232,3 @@ class Ollama(Dialect):
             self.annotate("image", image, events)
         else:
             self.media(None, data, events, 0)
-
-
-def last() -> str:
-    """Refuse a line that is the last one, for all that it looks like a plain piece."""
-    raise ValueError("the answer ends here")

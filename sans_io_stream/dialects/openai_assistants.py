@@ -186,7 +186,6 @@ class OpenAIAssistants(Dialect):
         status = word(run.get("status")) or event.removeprefix("thread.run.")
         if status not in FINAL:
             return
-        self.finish(status)
         action = members(run.get("required_action"))
         wanted = members(action.get("submit_tool_outputs"))
         for entry in map(members, elements(wanted.get("tool_calls"))):
@@ -195,8 +194,9 @@ class OpenAIAssistants(Dialect):
             self.fail(error_info(run["last_error"]))
         elif status == "failed":
             self.fail(error_info({"message": "the run failed"}))
-        elif status in ("cancelled", "expired"):
+        elif status == "expired":
             self.cancel(status)
+        self.finish(status)
 
     def read_wanted(self, entry: dict[str, Any], events: list[Event]) -> None:
         """A call whose output the run waits for: it is whole now."""

@@ -16,16 +16,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
-from ..events import Event, FinishReason, ReasoningDelta, TextDelta
+from ..events import Event, FinishReason, Heartbeat, ReasoningDelta, TextDelta
 from ..usage_forms import chat_usage
 from .base import TEXT, THOUGHT, Choice, Dialect
-from .openai_hot import read_call, read_text, read_thought
-from .shapes import elements, is_array, is_object, members
-from .tolerant import REFUSED, read_object
+from .openai_hot import read_call, read_chunk, read_text, read_thought
+from .shapes import elements, is_array, is_object, members, word
+from .tolerant import REFUSED, read_object, scrub
 from .tools import chat_calls
 
 if TYPE_CHECKING:
     from ..framing.items import PlainForm, WireRecord
+    from .openai_hot import AnyChoice, Chunk
 
 __all__ = ["OpenAIChat"]
 
@@ -56,6 +57,9 @@ NAMED = {
 PARTS = {"reference": "citation", "tool_reference": "citation"}
 """Typed parts that have another name as annotations than their own type."""
 
+PINGS = frozenset({"heartbeat", "keep-alive", "keepalive", "ping"})
+"""Names of events, and types of objects, with which gateways keep a connection alive."""
+
 CHOICE_STRUCTURAL = frozenset(
     {"index", "delta", "message", "finish_reason", "native_finish_reason", "text"}
 )
@@ -68,6 +72,8 @@ DELTA_STRUCTURAL = frozenset(
 
 
 PLAIN_DELTA = frozenset({"role", "content", "reasoning_content", "reasoning"})
+DEPTH = 4
+"""How deep a plain chunk nests."""
 LEAD = b'{"choices":'
 """What stands for the lead of a chunk (id, model and so on) that was read before."""
 
@@ -99,6 +105,11 @@ class OpenAIChat(Dialect):
         "refusal": "refusal",
     }
 
+    typed: ClassVar[bool] = True
+    """Whether chunks mean in this dialect just what they mean in the family."""
+
+    familiar: bool = True
+    """The last record was a plain chunk: the next one may be one, too."""
     opening: bytes = b""
     """What completes the bare items of this read to JSON."""
 
@@ -122,14 +133,23 @@ class OpenAIChat(Dialect):
         super().plain(payloads, form, events)
 
     def one(self, payload: bytes) -> list[Event] | None:
-        if self.hot != TEXT:
-            return super().one(payload)
+        hot = self.hot
+        told: list[Event]
         try:
-            piece = read_text(self.opening + payload)
+            if hot == TEXT:
+                delta = read_text(self.opening + payload).choices[0].delta
+                told = [TextDelta(delta.content)]
+            elif hot == THOUGHT:
+                thought = read_thought(self.opening + payload).choices[0].delta
+                told = [ReasoningDelta(thought.reasoning_content)]
+            else:
+                told = []
+                self.run_call(self.opening + payload, told)
         except REFUSED:
+            self.missed(0, payload)
             return None
-        self.position += 1
-        return [TextDelta(piece.choices[0].delta.content)]
+        self.position += len(told)
+        return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         begin = len(events)
@@ -161,9 +181,45 @@ class OpenAIChat(Dialect):
             raise msgspec.ValidationError("a fragment of another call")
         self.add_arguments(self.calls[0], piece.function.arguments, events)
 
+    def interpret(self, record: WireRecord, events: list[Event]) -> None:
+        if (
+            self.familiar
+            and self.typed
+            and self.shortcuts
+            and record.data[:1] == b"{"
+            and not record.type
+            and self.limits.depth >= DEPTH
+        ):
+            try:
+                chunk = read_chunk(record.data)
+            except REFUSED:
+                # What comes is of another form: to try each of them would cost a third more.
+                self.familiar = False
+            else:
+                self.lax = False
+                self.read_chunk(chunk, events)
+                return
+        super().interpret(record, events)
+
+    def read_chunk(self, chunk: Chunk[AnyChoice], events: list[Event]) -> None:
+        """A chunk of one choice that has a role, text, a finish reason or nothing: the records
+        around the deltas, which make up most of a short answer."""
+        self.start(chunk.id, chunk.model, events)
+        (choice,) = chunk.choices
+        self.choice(0)
+        delta = choice.delta
+        if delta.reasoning_content:
+            self.text(delta.reasoning_content, events, kind="reasoning")
+        if delta.content:
+            self.text(delta.content, events)
+        if choice.finish_reason:
+            self.finish(choice.finish_reason)
+
     def arm(self, events: list[Event], begin: int) -> None:
         if self.response_id and self.model:
             super().arm(events, begin)
+            if self.hot:
+                self.familiar = True
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         failed = self.read_error(data)
@@ -175,7 +231,10 @@ class OpenAIChat(Dialect):
         if not is_array(choices):
             choices = ()
             if not failed and not self.belongs(data):
-                self.unrecognized(record, "not a chunk: no choices", events)
+                if record.type in PINGS or word(data.get("type")) in PINGS:
+                    events.append(Heartbeat("ping"))
+                else:
+                    self.unrecognized(record, "not a chunk: no choices", events)
                 return
         if not failed or choices:
             self.start(data.get("id"), data.get("model"), events)
@@ -228,8 +287,8 @@ class OpenAIChat(Dialect):
             return
         self.text(delta.get("refusal"), events, number, "refusal")
         calls = delta.get("tool_calls")
-        if is_array(calls):
-            chat_calls(self, calls, number, events)
+        if calls:
+            chat_calls(self, calls if is_array(calls) else [calls], number, events)
         legacy = delta.get("function_call")
         if is_object(legacy):
             chat_calls(self, [{"index": 0, "function": legacy}], number, events)
@@ -320,6 +379,11 @@ class OpenAIChat(Dialect):
 
     def beside(self, field: str, value: Any, events: list[Event], choice: int) -> None:
         """A field beside the deltas: a named annotation, or an extra."""
+        if field == "usage" and is_object(value):
+            # Moonshot's counts stand in the choice that ends.
+            usage = scrub(value) if self.lax else value
+            self.count_tokens(chat_usage(usage, msgspec.json.encode(usage), ""), events)
+            return
         kind = NAMED.get(field)
         if kind is None:
             self.extra(field, value, events, choice)

@@ -70,6 +70,7 @@ class OpenAICompletions(OpenAIChat):
     name: ClassVar[str] = "openai-completions"
     done_ends: ClassVar[bool] = True
     events_per_delta: ClassVar[int] = 0
+    typed: ClassVar[bool] = False
     lead_end: ClassVar[bytes] = b""
     reasons: ClassVar[dict[str, FinishReason]] = {
         **OpenAIChat.reasons,

@@ -13,7 +13,7 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
-__all__ = ["read_call", "read_text", "read_thought"]
+__all__ = ["read_call", "read_chunk", "read_text", "read_thought"]
 
 Piece = Annotated[str, msgspec.Meta(min_length=1)]
 Empty = Literal[""]
@@ -74,6 +74,28 @@ class CallPiece(_Strict):
 D = TypeVar("D")
 
 
+class AnyPiece(_Strict):
+    """``delta`` with a role, text or thinking, or nothing: all that the ends of a stream have."""
+
+    role: str | None = None
+    content: str | None = None
+    refusal: None = None
+    tool_calls: None = None
+    function_call: None = None
+    reasoning_content: str | None = None
+    reasoning: Empty | None = None
+
+
+class AnyChoice(_Strict):
+    """A choice with such a delta."""
+
+    delta: AnyPiece
+    index: Literal[0] = 0
+    logprobs: None = None
+    finish_reason: str | None = None
+    native_finish_reason: str | None = None
+
+
 class _Choice(_Strict, Generic[D]):
     index: Literal[0]
     delta: D
@@ -82,10 +104,12 @@ class _Choice(_Strict, Generic[D]):
     native_finish_reason: None = None
 
 
-class _Chunk(_Strict, Generic[D]):
-    choices: tuple[_Choice[D]]
+class Chunk(_Strict, Generic[D]):
+    """A chunk of one choice, and nothing beside it."""
+
+    choices: tuple[D]
     id: str = ""
-    object: str = ""
+    object: Literal["chat.completion.chunk", ""] = ""
     created: float = 0
     model: str = ""
     service_tier: str | None = None
@@ -96,6 +120,7 @@ class _Chunk(_Strict, Generic[D]):
     provider: str | None = None
 
 
-read_text = msgspec.json.Decoder(_Chunk[TextPiece]).decode
-read_thought = msgspec.json.Decoder(_Chunk[ThoughtPiece]).decode
-read_call = msgspec.json.Decoder(_Chunk[CallPiece]).decode
+read_text = msgspec.json.Decoder(Chunk[_Choice[TextPiece]]).decode
+read_thought = msgspec.json.Decoder(Chunk[_Choice[ThoughtPiece]]).decode
+read_call = msgspec.json.Decoder(Chunk[_Choice[CallPiece]]).decode
+read_chunk = msgspec.json.Decoder(Chunk[AnyChoice]).decode

@@ -20,16 +20,23 @@ import msgspec
 from ..events import Event, FinishReason, Heartbeat, ResumePoint, TextDelta
 from ..usage_forms import responses_usage
 from . import openai_responses_tables as wire
-from .base import TEXT, THOUGHT, Call, Dialect
+from .base import CALL, TEXT, THOUGHT, Call, Dialect
 from .failure import error_info
-from .openai_responses_hot import LARGEST, SUMMARY, read_number, read_text, run_pieces
+from .openai_responses_hot import (
+    LARGEST,
+    SUMMARY,
+    read_call,
+    read_number,
+    read_text,
+    run_pieces,
+)
 from .shapes import elements, is_object, members, short, word
 from .tolerant import REFUSED, scrub
 from .tools import argument_text
 
 if TYPE_CHECKING:
     from ..framing.items import WireRecord
-    from ..resume import Cursor
+    from ..resume import Cursor, ResumeOrigin
 
 __all__ = ["OpenAIResponses"]
 
@@ -89,19 +96,43 @@ class OpenAIResponses(Dialect):
 
     def one(self, payload: bytes) -> list[Event] | None:
         origin = self.origin
+        if self.hot == CALL and origin is not None:
+            return self.one_call_piece(payload, origin)
         if self.hot != TEXT or origin is None:
             return super().one(payload)
         try:
             piece = read_text(payload)
         except REFUSED:
+            self.missed(0, payload)
             return None
-        if piece.output_index != self.at:
+        cursor = piece.sequence_number
+        if piece.output_index != self.at or cursor != self.cursor + 1:  # type: ignore[operator]
+            self.missed(0, payload)
             return None
-        self.cursor = cursor = piece.sequence_number
-        if not self.calls:
+        self.cursor = cursor
+        if not origin.held:
             self.base = cursor
         self.position = position = self.position + 1
         return [TextDelta(piece.delta), ResumePoint(cursor, position, origin)]
+
+    def one_call_piece(self, payload: bytes, origin: ResumeOrigin) -> list[Event] | None:
+        """A fragment of the arguments of the call opened last, or None."""
+        call = self.calls[-1]
+        try:
+            piece = read_call(payload)
+        except REFUSED:
+            self.missed(0, payload)
+            return None
+        cursor = piece.sequence_number
+        if piece.output_index != call.key or cursor != self.cursor + 1:  # type: ignore[operator]
+            self.missed(0, payload)
+            return None
+        told: list[Event] = []
+        self.add_arguments(call, piece.delta, told)
+        self.cursor = cursor
+        self.position = position = self.position + 1
+        told.append(ResumePoint(cursor, position, origin))
+        return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         return run_pieces(self, rest, events)
@@ -339,7 +370,10 @@ class OpenAIResponses(Dialect):
                 elif not self.suffix and f"citation:{place}" not in self.said:
                     for citation in elements(members(part).get("annotations")):
                         self.annotate("citation", citation, events)
-        if item.get("encrypted_content"):
+        # The response at the end holds it again, at some servers under another id.
+        mark = f"encrypted:{short(str(item.get('encrypted_content')))}"
+        if item.get("encrypted_content") and mark not in self.said:
+            self.remember(mark)
             told = {"id": item.get("id"), "encrypted_content": item["encrypted_content"]}
             self.annotate("encrypted_reasoning", told, events)
 
@@ -370,12 +404,10 @@ class OpenAIResponses(Dialect):
         for field, kind in (("content_filters", "content_filter"), ("moderation", "moderation")):
             if response.get(field):
                 self.annotate(kind, response[field], events)
-        reason = word(members(response.get("incomplete_details")).get("reason"))
-        self.finish(f"{status}:{reason}" if reason and status == "incomplete" else status)
         if status == "failed" or response.get("error"):
             self.fail(error_info(wire.error_fields({"error": response.get("error")})))
-        elif status == "cancelled":
-            self.cancel(status)
+        reason = word(members(response.get("incomplete_details")).get("reason"))
+        self.finish(f"{status}:{reason}" if reason and status == "incomplete" else status)
         self.end(events)
 
     def read_leftovers(self, output: Any, events: list[Event]) -> None:
@@ -383,7 +415,7 @@ class OpenAIResponses(Dialect):
         places in its list need not be those of the events."""
         if self.suffix:
             return
-        told, called = frozenset(self.said), self.call_count > 0
+        told, called = frozenset(self.said), any(choice.calls for choice in self.choices)
         for number, item in enumerate(map(members, elements(output))):
             kind = str(item.get("type"))
             place = f"end{number}"

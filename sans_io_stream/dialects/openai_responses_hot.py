@@ -1,7 +1,8 @@
 """The commonest events of OpenAI responses, read by typed decoders.
 
 The decoder is the recognizer: if one of these structs decodes, the record is a plain delta of
-its type with a sequence number, and no check remains but the output index. What else stands
+its type with a sequence number, and no check remains but the output index, and that the number
+is the next one. What else stands
 in such a record (ids, padding, the index of the part) is not read by the tolerant reading
 either, so it needs no types here; logprobs are, so they must be absent or empty.
 """
@@ -20,7 +21,7 @@ from .tolerant import REFUSED
 if TYPE_CHECKING:
     from .openai_responses import OpenAIResponses
 
-__all__ = ["LARGEST", "SUMMARY", "read_number", "read_text", "run_pieces"]
+__all__ = ["LARGEST", "SUMMARY", "read_call", "read_number", "read_text", "run_pieces"]
 
 SUMMARY = 4
 """The hot kind of a summary's deltas, beside those of ``base``."""
@@ -61,6 +62,7 @@ CallPiece = Delta[
     Literal["response.function_call_arguments.delta", "response.custom_tool_call_input.delta"]
 ]
 
+
 class Numbered(msgspec.Struct, gc=False):
     """What takes a stream up again needs of a record."""
 
@@ -85,20 +87,23 @@ def run_pieces(
 ) -> bytes | None:
     """Read the deltas that go on where the last one stood; see ``Dialect.run``."""
     before = position = dialect.position
-    cursor, origin, add = dialect.cursor, dialect.origin, events.append
+    origin, add = dialect.origin, events.append
     odd: bytes | None = None
     assert origin is not None
+    assert isinstance(dialect.cursor, int)
+    # A number that is not the next one is for ``number`` to judge.
+    due = dialect.cursor + 1
     try:
         if dialect.hot == CALL:
             call = dialect.calls[-1]
             for odd in rest:
                 piece = read_call(odd)
-                if piece.output_index != call.key:
+                if piece.sequence_number != due or piece.output_index != call.key:
                     break
                 dialect.add_arguments(call, piece.delta, events)
                 position += 1
-                cursor = piece.sequence_number
-                add(ResumePoint(cursor, position, origin))
+                add(ResumePoint(due, position, origin))
+                due += 1
             else:
                 odd = None
         else:
@@ -106,17 +111,17 @@ def run_pieces(
             read, delta = READERS[dialect.hot]
             for odd in rest:
                 piece = read(odd)
-                if piece.output_index != at:
+                if piece.sequence_number != due or piece.output_index != at:
                     break
                 position += 1
-                cursor = piece.sequence_number
                 add(delta(piece.delta))
-                add(ResumePoint(cursor, position, origin))
+                add(ResumePoint(due, position, origin))
+                due += 1
             else:
                 odd = None
     except REFUSED:
         pass
-    dialect.position, dialect.cursor = position, cursor
-    if not dialect.calls:
-        dialect.base = cursor
+    dialect.position, dialect.cursor = position, due - 1
+    if not origin.held:
+        dialect.base = due - 1
     return None if odd is None else dialect.missed(position - before, odd)

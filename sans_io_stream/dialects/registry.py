@@ -92,6 +92,9 @@ ALIASES: dict[str, str] = {
 
 def dialect_class(name: str) -> type[Dialect]:
     """The dialect of that name or alias. Raises ``UnknownDialectError`` for any other."""
+    found = DIALECTS.get(name)
+    if found is not None:
+        return found
     key = name.lower().replace("_", "-")
     try:
         return DIALECTS[ALIASES.get(key, key)]

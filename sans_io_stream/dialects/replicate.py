@@ -79,8 +79,6 @@ class Replicate(Dialect):
         self.start(None, None, events)
         if reason == "error":
             self.fail(ErrorInfo("provider", "the prediction failed", "error"))
-        elif reason in ("canceled", "cancelled"):
-            self.cancel(reason)
         rest = {key: value for key, value in told.items() if key != "reason" and value is not None}
         if rest:
             self.annotate("extra", rest, events)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any, TypeGuard
 
-__all__ = ["elements", "is_array", "is_object", "members", "short", "word"]
+__all__ = ["elements", "is_array", "is_object", "members", "short", "whole_number", "word"]
 
 
 LONGEST_NAME = 64
@@ -19,6 +19,13 @@ def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
 def is_array(value: Any) -> TypeGuard[list[Any]]:
     """Whether ``value`` is a JSON array."""
     return isinstance(value, list)
+
+
+def whole_number(value: Any) -> int | None:
+    """``value`` if it is a whole number, however it is written (Titan and Lua say ``1.0``)."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if type(value) is int else None
 
 
 def members(value: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from ..json_scan import JSONScan
 from .shapes import is_array, is_object
 from .surrogates import encodable
 
-__all__ = ["REFUSED", "TooDeep", "Unreadable", "read_json", "read_object", "scrub"]
+__all__ = ["REFUSED", "TooDeep", "Unreadable", "is_json", "read_json", "read_object", "scrub"]
 
 REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 """What a msgspec decoder raises for data that it does not take."""
@@ -74,6 +74,15 @@ def read_object(data: bytes, depth: int) -> dict[str, Any]:
     except (Unreadable, TooDeep, RecursionError):
         return {}
     return value if is_object(value) else {}
+
+
+def is_json(text: str | bytes) -> bool:
+    """Whether ``text`` is one whole JSON value."""
+    try:
+        msgspec.json.decode(text)
+    except REFUSED:
+        return False
+    return True
 
 
 def scrub(value: Any, streamed: frozenset[str] = NOTHING, edges: bool = False) -> Any:

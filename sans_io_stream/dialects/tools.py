@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from ..json_scan import JSONScan
-from .shapes import is_object, members, short, word
+from .shapes import is_object, members, short, whole_number, word
 from .tolerant import scrub
 
 if TYPE_CHECKING:
@@ -42,9 +42,7 @@ def chat_calls(dialect: Dialect, entries: list[Any], choice: int, events: list[E
         # Custom tools have free text where functions have arguments.
         function = members(entry.get("function")) or members(entry.get("custom"))
         index = entry.get("index")
-        key = index if isinstance(index, int | str) and not isinstance(index, bool) else None
-        if isinstance(key, str):
-            key = short(key)
+        key = short(index) if isinstance(index, str) else whole_number(index)
         id_ = word(entry.get("id"))
         if id_ == "null":
             # What Mistral sends where a fragment has no id.

@@ -38,11 +38,11 @@ class Watsonx(OpenAIChat):
     """One answer of ``/ml/v1/text/generation_stream`` or ``/ml/v1/text/chat_stream``."""
 
     name: ClassVar[str] = "watsonx"
+    typed: ClassVar[bool] = False
     reasons: ClassVar[dict[str, FinishReason]] = {
         **OpenAIChat.reasons,
         "token_limit": "length",
         "time_limit": "length",
-        "cancelled": "other",
     }
 
     def reason_of(self, raw: str | None, choice: int) -> FinishReason:

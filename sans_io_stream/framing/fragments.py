@@ -27,7 +27,7 @@ class Fragments(msgspec.Struct, gc=False):
             if self.tiny is None:
                 self.tiny = bytearray(piece)
             else:
-                self.tiny += piece
+                self.tiny.extend(piece)
             return
         if self.tiny is not None:
             self.pieces.append(bytes(self.tiny))

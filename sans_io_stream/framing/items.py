@@ -63,7 +63,7 @@ class PlainForm(msgspec.Struct, frozen=True, gc=False):
 
     def whole(self, item: bytes) -> WireRecord:
         """The record of which ``item`` is the bare form."""
-        return WireRecord(self.lead + item, self.type)
+        return WireRecord(self.head[self.cut :] + item, self.type)
 
 
 PLAIN = PlainForm()
@@ -123,12 +123,15 @@ class Framing(Protocol):
 
     mixed: bool
     """What ``feed`` returned last holds other items than bare ``bytes``."""
-    closed: bool
-    """Nothing in the bytes so far says that more must come."""
     form: PlainForm
     """Of the bare ``bytes`` items in what ``feed`` returned last."""
     shortcuts: bool
     """False turns every shortcut for speed off. The items stay the same but for bare ones."""
+
+    @property
+    def closed(self) -> bool:
+        """Nothing in the bytes so far says that more must come."""
+        ...
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that ``data`` completes."""

@@ -16,14 +16,11 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
 from ..errors import ErrorInfo
 from ..json_scan import JSONScan
-from ..policy import Limits
 from .fragments import Fragments
-from .items import PLAIN, Broken, Item, PlainForm, Stray, Unfinished, WireRecord
-from .text import skip_bom
+from .items import Broken, Item, Stray, Unfinished, WireRecord
+from .opened import Opened
 
 __all__ = ["JSONArray"]
 
@@ -37,7 +34,7 @@ SCALAR = re.compile(rb"true|false|null|-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+
 
 
 class JSONArray(
-    msgspec.Struct,
+    Opened,
     kw_only=True,
     omit_defaults=True,
     gc=False,
@@ -46,29 +43,20 @@ class JSONArray(
 ):
     """The framing of a JSON array or of JSON documents. All fields are state."""
 
-    limits: Limits
-    form: PlainForm = PLAIN
-    shortcuts: bool = True
-    mixed: bool = True
-
     closed: bool = True
     """No array is open at the top level: none began, or it was closed."""
-    opening: bytes | None = b""
-    """The first bytes, while they may still be a BOM."""
     held: Fragments | None = None
     """The value or bare run that has begun and not ended."""
     bare: bool = False
     """What is held is a bare run."""
     scan: JSONScan | None = None
     """What finds the ends of values, once there was one."""
-    done: bool = False
 
     def feed(self, data: bytes) -> list[Item]:
         """The values that ``data`` completes."""
         if self.done:
             return []
-        if self.opening is not None:
-            self.opening, data = skip_bom(self.opening, data)
+        data = self.behind_bom(data)
         items: list[Item] = []
         position = 0
         while position < len(data) and not self.done:

@@ -16,14 +16,11 @@ from __future__ import annotations
 
 import re
 
-import msgspec
-
 from ..errors import ErrorInfo
 from ..json_scan import JSONScan, is_whole
-from ..policy import Limits
 from .fragments import Fragments
-from .items import PLAIN, Broken, Item, PlainForm, Stray, Unfinished, WireRecord
-from .text import skip_bom
+from .items import Broken, Item, Stray, Unfinished, WireRecord
+from .opened import Opened
 
 __all__ = ["JSONSequence"]
 
@@ -34,32 +31,22 @@ SELF_CLOSING = (b"{", b"[", b'"')
 
 
 class JSONSequence(
-    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="json-seq"
+    Opened, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="json-seq"
 ):
     """The framing of JSON text sequences. All fields are state."""
 
-    limits: Limits
-    form: PlainForm = PLAIN
-    shortcuts: bool = True
-    mixed: bool = True
-    closed: bool = True
-
-    opening: bytes | None = b""
-    """The first bytes, while they may still be a BOM."""
     marked: bool = False
     """An RS introduced the text that comes or has begun."""
     held: Fragments | None = None
     """The text that has begun and not ended, from its first significant byte on."""
     scan: JSONScan | None = None
     """Set while the value of the text is not whole."""
-    done: bool = False
 
     def feed(self, data: bytes) -> list[Item]:
         """The texts that ``data`` completes."""
         if self.done:
             return []
-        if self.opening is not None:
-            self.opening, data = skip_bom(self.opening, data)
+        data = self.behind_bom(data)
         items: list[Item] = []
         first, *others = data.split(RS)
         self._read(first, items)

@@ -11,13 +11,15 @@ of them shows none to be special. It changes the speed, never the items.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import msgspec
 
 from ..errors import ErrorInfo
 from ..policy import Limits
 from .fragments import Fragments
 from .items import PLAIN, Broken, Item, PlainForm, Unfinished, WireRecord
-from .text import skip_bom
+from .opened import skip_bom
 
 __all__ = ["JSONLines"]
 
@@ -35,7 +37,7 @@ class JSONLines(
     form: PlainForm = PLAIN
     shortcuts: bool = True
     mixed: bool = False
-    closed: bool = True
+    closed: ClassVar[bool] = True
 
     room: int = 0
     """A read of at most so many bytes may be one whole record; 0 when it may not."""
@@ -53,18 +55,24 @@ class JSONLines(
     def only(self, data: bytes) -> bytes | None:
         """The record in a read that is one line from end to end, else None.
 
-        A shortcut past ``feed``, which leaves no trace.
+        A shortcut past ``feed``, which leaves no trace, for reads of at most ``room`` bytes.
         """
-        if 1 < len(data) <= self.room and data[-1] == LF and data[-2] == BRACE:
-            line = data[:-1]
-            if LF not in line:
-                return line
+        line = data.removesuffix(b"\n")
+        if line and data[-1] == LF and LF not in line and line[-1] == BRACE:
+            return line
         return None
 
     def feed(self, data: bytes) -> list[Item]:
         """The lines that ``data`` completes."""
-        line = self.only(data)
-        return self._feed(data) if line is None else [line]
+        held = self.held
+        if held is not None:
+            if LF not in data and held.size + len(data) <= self._limit():
+                # The line that was begun neither ends here nor fails.
+                held.add(data)
+                return []
+        elif len(data) <= self.room and (line := self.only(data)) is not None:
+            return [line]
+        return self._feed(data)
 
     def end(self) -> list[Item]:
         """The last line if it lacks its line end: at most one ``Unfinished``."""

@@ -43,6 +43,7 @@ Claim = Literal["", "eventstream", "json", "jsonl", "plain", "sse"]
 WINDOW = 64 << 10
 BOM = b"\xef\xbb\xbf"
 RS, OBJECT, ARRAY, COLON = b"\x1e{[:"
+LETTERS = b"az"
 SIGNIFICANT = re.compile(rb"[^ \t\r\n\v\f]")
 NOT_BLANK = re.compile(rb"[^ \t\r]")
 LINE_END = re.compile(rb"[\r\n]")
@@ -97,6 +98,8 @@ class Sniffer(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
 
     def _look(self, end: int) -> FramingName | None:
         seen = self.seen
+        if self.start < 0 and not self.position and end and LETTERS[0] <= seen[0] <= LETTERS[1]:
+            self.start = 0
         if self.start < 0:
             if not self.position:
                 if end < len(BOM) and BOM.startswith(seen):
@@ -268,6 +271,8 @@ def _claim(content_type: str | None) -> Claim:
     """What the content type says, as far as it says anything about framing."""
     if not content_type:
         return ""
+    if content_type == "text/event-stream":
+        return "sse"
     kind = content_type.partition(";")[0].partition(",")[0].strip().lower()
     if kind == "text/event-stream":
         return "sse"

@@ -10,18 +10,38 @@ changes the speed, never the items, but that such records are bare ``bytes``.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+import msgspec
+
 from .fragments import Fragments
 from .items import PLAIN, Item, PlainForm
-from .sse_lines import CR, LF, EventLines
+from .sse_lines import CR, LF, EventLines, Pending
 
 __all__ = ["SSE"]
 
 SPACE = 32
-LEARNABLE_ENDS = (b"\n", b"\r\n")
+TAILS = {b"\n": b"\n\n", b"\r\n": b"\r\n\r\n"}
+"""The line ends that are learnt, and how a record ends with them."""
 
 
 PLAIN_HEADER = PlainForm("", b"data: ", 6)
 """What is expected before anything is learnt."""
+
+
+class Held(Fragments, gc=False):
+    """The pieces of a plain record, and what has come of its last line ends."""
+
+    ends: bytes = b""
+
+
+class Rival(msgspec.Struct, gc=False):
+    """A form that the last block had, and its line end."""
+
+    form: PlainForm
+    end: bytes
+    recurred: bool
+    """It is to be learnt when the read is done."""
 
 
 class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
@@ -31,27 +51,23 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     shortcuts: bool = True
     form: PlainForm = PLAIN
     mixed: bool = False
-    closed: bool = True
+    closed: ClassVar[bool] = True
 
     cap: int = -1
     """The largest read in which no line or record can exceed its limit; -1 for no shortcuts."""
-    held: Fragments | None = None
+    held: Held | None = None
     """The beginning of a block that looks plain so far, unread."""
     learnt: PlainForm = PLAIN_HEADER
     """What plain records are expected to be like; its head is the header."""
     header: bytes = PLAIN_HEADER.head
-    skip: int = len(PLAIN_HEADER.head)
     tail: bytes = b"\n\n"
-    back: int = -2
+    frame: int = len(PLAIN_HEADER.head) + 2
+    """The bytes of header and tail."""
     room: int = -1
     """A read of at most so many bytes may be one whole plain record; -1 when it may not, as
     the next byte does not begin a block."""
-    rival: PlainForm | None = None
+    rival: Rival | None = None
     """Another form than the learnt one, seen in the block before."""
-    rival_end: bytes = b""
-    """Its line end."""
-    recurred: bool = False
-    """The rival is to be learnt when the read is done."""
     young: int = 12
     """So many blocks more are read one by one where they do not look alike."""
 
@@ -67,27 +83,35 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def only(self, data: bytes) -> bytes | None:
         """The bare item in a read that is one plain record from end to end, else None.
 
-        A shortcut past ``feed``, which leaves no trace. It is of the ``learnt`` form.
+        A shortcut past ``feed``, which leaves no trace, for reads of at most ``room`` bytes.
+        The item is of the ``learnt`` form.
         """
-        if len(data) <= self.room:
-            payload = data[self.skip : self.back]
-            if (
-                LF not in payload
-                and CR not in payload
-                and data[: self.skip] == self.header
-                and data[self.back :] == self.tail
-            ):
-                return payload
+        # What is no prefix or suffix is not removed, and then the sizes differ. A slice and a
+        # comparison for each would take twice as long.
+        payload = data.removeprefix(self.header).removesuffix(self.tail)
+        if len(data) - len(payload) == self.frame and LF not in payload and CR not in payload:
+            return payload
         return None
 
     def feed(self, data: bytes) -> list[Item]:
         """The items that ``data`` completes, in order."""
-        payload = self.only(data)
-        if payload is None:
-            return self._feed(data)
-        self.form = self.learnt
-        self.mixed = False
-        return [payload]
+        held = self.held
+        if held is not None:
+            if (
+                LF not in data
+                and CR not in data
+                and not held.ends
+                and len(self.header) <= held.size <= self.cap - len(data)
+            ):
+                # It neither ends here nor fails.
+                held.add(data)
+                return []
+            return self._feed_held(held, data)
+        if len(data) <= self.room and (payload := self.only(data)) is not None:
+            self.form = self.learnt
+            self.mixed = False
+            return [payload]
+        return self._feed(data)
 
     def end(self) -> list[Item]:
         """What the end of input leaves: at most one ``Unfinished`` block."""
@@ -96,26 +120,34 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         self._read_end(items)
         return items
 
+    def _feed_held(self, held: Held, data: bytes) -> list[Item]:
+        """Read on in the plain record that is held."""
+        size = held.size
+        end = size + len(data)
+        if end <= min(self.cap, len(self.header)) and data == self.header[size:end]:
+            held.add(data)
+            return []
+        ends = held.ends + data
+        if size >= len(self.header) and ends != self.tail and self.tail.startswith(ends):
+            held.ends = ends
+            return []
+        # Joined just once: what follows the last record in ``data`` alone is held again.
+        data = held.join(ends)
+        self.held = None
+        known = self.learnt.has_lead or not self.lead_end
+        if known and len(data) <= self.cap and (payload := self.only(data)) is not None:
+            self.form = self.learnt
+            self.mixed = False
+            self.room = self.cap
+            return [payload]
+        return self._feed(data)
+
     def _feed(self, data: bytes) -> list[Item]:
         items: list[Item] = []
-        held = self.held
-        if (
-            held is not None
-            and LF not in data
-            and CR not in data
-            and self.skip <= held.size <= self.cap - len(data)
-        ):
-            # The plain record that was begun neither ends here nor fails.
-            held.add(data)
-            return items
         self.room = -1
         self.mixed = False
         if self.broken or not data:
             return items
-        if held is not None:
-            # Joined just once: what follows the last record in ``data`` alone is held again.
-            data = held.join(data)
-            self.held = None
         self.form = self.learnt
         if len(data) > self.cap:
             self._slow(data, items)
@@ -126,8 +158,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             if self.young:
                 data = self._read_first(data, items)
             items = self._read_batch(data, items)
-        if self.recurred:
-            self._learn()
+        self._learn()
         if self.held is None and self._between():
             self.room = self.cap
         return items
@@ -135,7 +166,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def _unhold(self, items: list[Item]) -> None:
         """Read after all, line by line, what was held."""
         if self.held is not None:
-            data, self.held = self.held.join(), None
+            data, self.held = self.held.join(self.held.ends), None
             self._slow(data, items)
 
     def _read_block(self, data: bytes, items: list[Item]) -> bool:
@@ -146,8 +177,9 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             return False
         if not (data.startswith(fields) and data.endswith(self.tail) and self._between()):
             return False
-        payload = data[len(fields) : self.back]
-        if LF in payload or CR in payload:
+        payload = data[len(fields) : -len(self.tail)]
+        # In a stream of LF lines no CR comes here.
+        if LF in payload or (CR in self.tail and CR in payload):
             return False
         self.started = True
         type = self.learnt.type
@@ -168,7 +200,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         Returns what is left, from the first record on that looks like the one before it.
         """
         while self.young and not data.startswith(self.header):
-            ends = [(data.find(end * 2), end) for end in LEARNABLE_ENDS]
+            ends = [(data.find(end * 2), end) for end in TAILS]
             found, end = min((place for place in ends if place[0] >= 0), default=(-1, b""))
             if found < 0:
                 break
@@ -176,8 +208,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             begin = found + 2 * len(end)
             self._slow(data[:begin], items)
             data = data[begin:]
-            if self.recurred:
-                self._learn()
+            self._learn()
         self.form = self.learnt
         return data
 
@@ -186,7 +217,8 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         header, tail = self.header, self.tail
         separator = tail + header
         begin = 0
-        if not (self._between() and data.startswith(header)):
+        begun = data.startswith(header) or header.startswith(data)
+        if not (begun and self._between()):
             found = data.find(separator) if len(data) > 2 * len(separator) else -1
             begin = found + len(tail) if found >= 0 else len(data)
             self._slow(data[:begin], items)
@@ -197,25 +229,41 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         stop = data.rfind(tail)
         if stop >= begin:
             parts = data[begin + len(header) : stop].split(separator)
-            for part in parts:
-                if LF in part or CR in part:
-                    self._read_parts(parts, items)
-                    break
+            # Two searches in all of them at once take half as long as two in each.
+            joined = b"".join(parts)
+            if LF in joined or CR in joined:
+                self._read_parts(parts, items)
             else:
                 items = items + parts if items else parts  # type: ignore[assignment, operator]
             begin = stop + len(tail)
             if begin == len(data):
                 return items
         rest = data[begin:]
-        plain_so_far = header.startswith(rest) or (
-            rest.startswith(header) and LF not in rest[len(header) :]
-        )
-        if plain_so_far and self._between():
-            self.held = Fragments()
-            self.held.add(rest)
-        else:
+        if not (self._between() and self._hold(rest)):
             self._slow(rest, items)
         return items
+
+    def _hold(self, rest: bytes) -> bool:
+        """Hold ``rest`` if it begins a plain record; False if it does not."""
+        size = len(self.header)
+        line, ends = rest, b""
+        if len(rest) <= size:
+            if not self.header.startswith(rest):
+                return False
+        else:
+            line = rest.rstrip(b"\r\n")
+            ends = rest[len(line) :]
+            payload = line[size:]
+            if not (
+                line.startswith(self.header)
+                and self.tail.startswith(ends)
+                and LF not in payload
+                and CR not in payload
+            ):
+                return False
+        self.held = Held(ends=ends)
+        self.held.add(line)
+        return True
 
     def _read_parts(self, parts: list[bytes], items: list[Item]) -> None:
         """Runs of plain records with others between them."""
@@ -227,10 +275,10 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
             else:
                 items.append(part)
 
-    def _saw_record(self, data: bytes, end: bytes) -> None:
-        shape = self.shape
-        if shape and self.shortcuts and end == self.shape_end and end in LEARNABLE_ENDS:
-            self._note_header(shape, self.type, end, data)
+    def _saw_record(self, block: Pending, data: bytes, end: bytes) -> None:
+        shape = block.shape
+        if shape and self.shortcuts and end == block.shape_end and end in TAILS:
+            self._note_header(shape, block.type, end, data)
 
     def _note_header(self, fields: bytes, type: str, end: bytes, data: bytes) -> None:
         """See whether the block just read has a header that is worth expecting.
@@ -247,18 +295,21 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         seen = PlainForm(type, fields + lead, len(fields))
         known = self.learnt
         if seen == known and end + end == self.tail:
-            self.rival, self.recurred = None, False
+            self.rival = None
         else:
             begins = known == PLAIN_HEADER or (
                 not known.has_lead and known.head == fields and bool(lead)
             )
-            self.recurred = begins or (seen == self.rival and end == self.rival_end)
-            self.rival, self.rival_end = seen, end
+            last = self.rival
+            again = last is not None and seen == last.form and end == last.end
+            self.rival = Rival(seen, end, begins or again)
 
     def _learn(self) -> None:
-        assert self.rival is not None
-        self.learnt, self.rival, self.recurred = self.rival, None, False
-        self.header = self.learnt.head
-        self.skip = len(self.header)
-        self.tail = self.rival_end * 2
-        self.back = -len(self.tail)
+        """Expect what was seen last from now on, if it is to be learnt."""
+        rival = self.rival
+        if rival is None or not rival.recurred:
+            return
+        self.learnt, self.rival = rival.form, None
+        self.header = rival.form.head
+        self.tail = TAILS[rival.end]
+        self.frame = len(self.header) + len(self.tail)

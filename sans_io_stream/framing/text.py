@@ -9,39 +9,27 @@ bytes go on at once. One leading BOM is dropped.
 from __future__ import annotations
 
 import codecs
+from typing import TYPE_CHECKING
 
-import msgspec
+from .opened import Opened
 
-from ..policy import Limits
-from .items import PLAIN, Item, PlainForm
+if TYPE_CHECKING:
+    from .items import Item
 
-__all__ = ["Text", "skip_bom"]
+__all__ = ["Text"]
 
-BOM = b"\xef\xbb\xbf"
 LONGEST = 3
 
 
-class Text(
-    msgspec.Struct, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="text"
-):
+class Text(Opened, kw_only=True, omit_defaults=True, gc=False, tag_field="framing", tag="text"):
     """The framing of plain text. All fields are state; no limit applies to a piece."""
 
-    limits: Limits
-    form: PlainForm = PLAIN
-    shortcuts: bool = True
-    mixed: bool = True
-    closed: bool = True
-
-    opening: bytes | None = b""
-    """The first bytes, while they may still be a BOM."""
     held: bytes = b""
     """The beginning of a character."""
-    done: bool = False
 
     def feed(self, data: bytes) -> list[Item]:
         """At most one piece: all that is whole characters, or will never be one."""
-        if self.opening is not None:
-            self.opening, data = skip_bom(self.opening, data)
+        data = self.behind_bom(data)
         if not data or self.done:
             return []
         if self.held:
@@ -61,15 +49,3 @@ class Text(
         self.done = True
         self.opening, self.held = None, b""
         return [rest] if rest else []
-
-
-def skip_bom(opening: bytes, data: bytes) -> tuple[bytes | None, bytes]:
-    """Drop one BOM from the start of a stream.
-
-    ``opening`` is what was held back so far. Returns what is still in doubt (None when
-    nothing is, for good) and what is to be read.
-    """
-    head = opening + data
-    if len(head) < len(BOM) and BOM.startswith(head):
-        return head, b""
-    return None, head.removeprefix(BOM)

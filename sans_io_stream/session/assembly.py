@@ -27,7 +27,6 @@ from ..events import (
     Unrecognized,
     Usage,
 )
-from ..policy import Limits
 from ..resume import Cursor
 from ..strategies.base import Known
 from .joined import JoinedDecoder
@@ -37,6 +36,7 @@ from .seam import Seam, Seen
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
     from ..errors import ErrorInfo
+    from ..policy import Limits
     from ..resume import ResumeToken
 
 __all__ = ["Assembly", "BodyMode"]

@@ -18,24 +18,25 @@ import msgspec
 
 from ..capture.privacy import allowed_headers
 from ..decoder import StreamDecoder
-from ..dialects.registry import dialect_class
 from ..errors import ErrorInfo, LimitExceeded
 from ..events import Connected, Disconnected, Event, Heartbeat, Reconnecting, StreamEnd
-from ..http import BodyEnd, Broken, Head
+from ..http import BodyEnd, Head, Item
 from ..policy import DEFAULT_LIMITS, DEFAULT_POLICY, Limits, ReconnectPolicy, Timeouts
-from ..redirects import redirected
+from ..redirect import redirect
 from ..request import HTTPRequest, StreamRequest
 from ..resume import decode_token
 from ..transcript import Transcript
+from ..url import parse_url
 from .assembly import Assembly, BodyMode
 from .backoff import with_head
 from .clocks import Clocks
 from .count import Count
+from .endings import LOST, continuable, exhausted, patience, too_late
 from .ladder import Attempt, Mode, Situation, next_attempt
 from .proxy import Proxy
 from .wire import Wire
 
-__all__ = ["Course", "SessionOptions", "continuable"]
+__all__ = ["Course", "SessionOptions"]
 
 ERROR_BODY_SECONDS = 10.0
 """For the whole of an error document."""
@@ -47,8 +48,6 @@ BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", 
 EXACT: frozenset[Mode] = frozenset({"continue", "replay"})
 """Modes in which nothing is generated anew."""
 GENERATES: frozenset[Mode] = frozenset({"retry", "again", "repeat", "restart", "continuation"})
-LOST = frozenset({"connection", "cursor", "exhausted", "timeout", "truncated"})
-"""Kinds of errors that interrupt an answer; all others fail it."""
 State = Literal["idle", "running", "closing", "waiting", "ended"]
 Body = Literal["none", "answer", "error", "check"]
 
@@ -142,7 +141,7 @@ class Course:
         self._count.row += 1
         self._wire = Wire(self._attempt.request, now, self.timeouts, self.limits, self._proxy)
 
-    def _take(self, items: list[Head | bytes | BodyEnd | Broken], now: float) -> list[Event]:
+    def _take(self, items: list[Item], now: float) -> list[Event]:
         """What came of the connection, piece by piece."""
         events: list[Event] = []
         for item in items:
@@ -163,8 +162,11 @@ class Course:
         self._head, status = head, head.status
         shown = tuple(allowed_headers(head.headers).items())
         events: list[Event] = [Connected(status, shown)]
-        content_type = head.header("content-type")
-        if 300 <= status < 400 and (onward := self._redirect(head)) is not None:
+        content_type = head.get("content-type")
+        onward = self._redirect(head)
+        if isinstance(onward, ErrorInfo):
+            return events + self._give_up(onward)
+        if onward is not None:
             self._attempt = Attempt(self._attempt.mode, onward)
             self._count.redirects += 1
             self._count.row -= 1
@@ -187,13 +189,24 @@ class Course:
             )
         return events
 
-    def _redirect(self, head: Head) -> HTTPRequest | None:
-        location = head.header("location")
-        if location is None or self._count.redirects >= self.policy.max_redirects:
-            return None
+    def _redirect(self, head: Head) -> HTTPRequest | ErrorInfo | None:
+        """Where the answer is to be asked for instead; None if this is the answer."""
+        asked = self._attempt.request
+        location = head.get("location")
+        found = redirect(
+            asked.method, parse_url(asked.url), asked.headers, asked.body, head.status, location
+        )
+        if found is None or isinstance(found, ErrorInfo):
+            return found
+        why = ""
         if not self.request.follows_redirects:
-            return None
-        return redirected(self._attempt.request, head.status, location)
+            why = "the request does not allow it: StreamRequest(redirects=True)"
+        elif self._count.redirects >= self.policy.max_redirects:
+            why = f"there were {self._count.redirects} before it"
+        if why:
+            message = f"not redirected to {found.url.origin}: {why}"
+            return ErrorInfo("provider", message, status=head.status)
+        return HTTPRequest(found.method, found.url.text, found.headers, found.body or b"")
 
     def _take_body(self, data: bytes, now: float) -> list[Event]:
         if self._body == "error":
@@ -289,7 +302,7 @@ class Course:
         message = f"{what} within Timeouts.{clock} ({seconds:g} s)"
         return self._take_end(ErrorInfo("timeout", message, retryable=True), now)
 
-    # ---- breaks
+    # ---- when it breaks
 
     def _fail_or_break(self, error: ErrorInfo, now: float) -> list[Event]:
         """An attempt came to nothing before its body."""
@@ -425,28 +438,3 @@ class Course:
             # A limit, or bytes that are none of the framing's.
             self._finish_with(end)
         return events
-
-
-def exhausted(error: ErrorInfo, connections: int) -> ErrorInfo:
-    """The last of so many failures."""
-    message = f"gave up after {connections} connections; the last one: {error}"
-    kind = "exhausted" if error.kind in LOST else error.kind
-    return msgspec.structs.replace(error, kind=kind, message=message)
-
-
-def too_late(error: ErrorInfo, delay: float) -> ErrorInfo:
-    """The server asks for a longer wait than there is time for."""
-    message = f"worth another attempt in {delay:g} s, which is too long to wait: {error}"
-    return msgspec.structs.replace(error, message=message, retry_after=delay)
-
-
-def patience(dialect: str | None) -> Timeouts:
-    """The timeouts that suit a dialect."""
-    return Timeouts() if dialect is None else dialect_class(dialect).timeouts
-
-
-def continuable(transcript: Transcript) -> str | None:
-    """The text of an answer that is nothing but one text, or has thought before it."""
-    if set(transcript.choices) != {0} or transcript.tool_calls or transcript.refusal:
-        return None
-    return transcript.text or None

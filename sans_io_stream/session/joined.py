@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = ["JoinedDecoder"]
 
+BytesLike = bytes | bytearray | memoryview
+
 
 class JoinedDecoder(StreamDecoder):
     """The decoder of a session. ``generation`` and ``position`` are those it begins with."""
@@ -225,17 +227,17 @@ class JoinedDecoder(StreamDecoder):
             return None
         return super()._shortcut()
 
-    def _receive(self, data: bytes, events: list[Event]) -> None:
+    def _receive(self, data: BytesLike) -> list[Event]:
         if self._offset is None:
-            super()._receive(data, events)
-            return
-        for line in data.splitlines(keepends=True) if data else (data,):
+            return super()._receive(data)
+        events: list[Event] = []
+        for line in bytes(data).splitlines(keepends=True) if data else (b"",):
             self._receive_line(line, self._offset + len(line), events)
+        return events
 
     def _receive_line(self, line: bytes, offset: int, events: list[Event]) -> None:
         """Read one line, or a part of one, which ends at ``offset``; mark the end of a record."""
-        told: list[Event] = []
-        super()._receive(line, told)
+        told = super()._receive(line)
         self._offset = offset
         if self._silent is not None and offset <= self._silent:
             if offset == self._silent and self._dialect is not None:

@@ -7,16 +7,14 @@ not refused it, the policy allows it. The first that can be had is taken.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import msgspec
 
+from ..policy import ReconnectPolicy
+from ..request import HTTPRequest, StreamRequest
+from ..strategies.base import Known, Strategy
 from ..strategies.continuation import continued
-
-if TYPE_CHECKING:
-    from ..policy import ReconnectPolicy
-    from ..request import HTTPRequest, StreamRequest
-    from ..strategies.base import Known, Strategy
 
 __all__ = ["Attempt", "Mode", "Situation", "next_attempt"]
 

@@ -7,16 +7,17 @@ early does nothing. ``course`` judges what happened.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Self, Unpack
 
 import msgspec
 
 from ..errors import ErrorInfo, OutOfStepError, SnapshotError
 from ..events import Event, StreamEnd, TextDelta
+from ..headers import Headers, header_items
 from ..http import BodyEnd, Head
 from .checkpoint import SessionState, dump, left, load
-from .course import Course, SessionOptions, continuable
+from .course import Course, SessionOptions
+from .endings import continuable
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
 
 __all__ = ["StreamSession"]
 
-Headers = Mapping[str, str] | Iterable[tuple[str, str]]
 BytesLike = bytes | bytearray | memoryview
 LASTING = frozenset({"SSLCertVerificationError", "CertificateError"})
 """Names of exceptions that no other attempt makes good."""
@@ -134,14 +134,11 @@ class StreamSession(Course):
 
     # ---- what happened: the response, for drivers with an HTTP client of their own
 
-    def response_started(
-        self, status: int, headers: Headers, now: float
-    ) -> list[Event]:
+    def response_started(self, status: int, headers: Headers, now: float) -> list[Event]:
         """The response to ``Connect.request`` has begun."""
         wire = self._expect("response_started", "connect")
         wire.bypass()
-        pairs = headers.items() if isinstance(headers, Mapping) else headers
-        known = tuple((name.lower(), value) for name, value in pairs)
+        known = tuple((name.lower(), value) for name, value in header_items(headers))
         return self._take([Head(status, "", known)], now)
 
     def receive_body(self, data: BytesLike, now: float) -> list[Event]:
@@ -156,7 +153,7 @@ class StreamSession(Course):
         if self._end is not None:
             return []
         self._expect("body_ended", "body")
-        return self._take([BodyEnd()], now)
+        return self._take([BodyEnd("close")], now)
 
     # ---- what happened: time, and the user
 

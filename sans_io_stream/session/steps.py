@@ -6,13 +6,10 @@ the driver's own monotonic clock, in seconds; None is never.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
-if TYPE_CHECKING:
-    from ..events import StreamEnd
-    from ..request import HTTPRequest
+from ..events import StreamEnd
+from ..request import HTTPRequest
 
 __all__ = ["Close", "Connect", "Done", "Receive", "Send", "StartTLS", "Step", "Wait"]
 

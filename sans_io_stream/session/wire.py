@@ -15,20 +15,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import ErrorInfo
-from ..http import Broken, Exchange, Head, connect_bytes, request_bytes
+from ..http import BodyEnd, Broken, Exchange, Head, Item, connect_bytes, request_bytes
 from ..url import parse_url
 from .steps import Connect, Receive, Send, StartTLS, Step
 
 if TYPE_CHECKING:
-    from ..http import BodyEnd
     from ..policy import Limits, Timeouts
     from ..request import HTTPRequest
     from .proxy import Proxy
 
-__all__ = ["Item", "Phase", "Wire"]
+__all__ = ["Phase", "Wire", "after", "sooner"]
 
 Phase = Literal["connect", "proxy_tls", "tunnel", "tls", "send", "look", "head", "body", "over"]
-Item = "Head | bytes | BodyEnd | Broken"
 
 SLICE = 64 * 1024
 """The most bytes that are sent without a look at the receiving side."""
@@ -90,7 +88,7 @@ class Wire:
                 return StartTLS(self.url.host, limit)
             case "tunnel" if not self._tunnel_sent:
                 assert self._proxy is not None
-                return Send(connect_bytes(self.url.authority, self._proxy.headers), limit)
+                return Send(connect_bytes(self.url.host_port, self._proxy.headers), limit)
             case "send":
                 return Send(self._data[self._offset : self._offset + SLICE], limit)
             case _:
@@ -111,7 +109,7 @@ class Wire:
         """The connection is there."""
         if self._proxy is not None:
             self.phase = "proxy_tls" if self._proxy.tls else "tunnel"
-        elif self.url.scheme == "https":
+        elif self.url.secure:
             self.phase = "tls"
         else:
             self._begin_sending(now)
@@ -137,7 +135,7 @@ class Wire:
         else:
             self.phase, self._data = "head", b""
 
-    def received(self, data: bytes, now: float) -> list[Head | bytes | BodyEnd | Broken]:
+    def received(self, data: bytes, now: float) -> list[Item]:
         """What ``data`` tells, in order."""
         if self.phase == "tunnel":
             assert self._tunnel is not None
@@ -150,24 +148,20 @@ class Wire:
             self.phase, self._deadline = "send", after(now, self._timeouts.response)
         return items
 
-    def ended(self, now: float) -> list[Head | bytes | BodyEnd | Broken]:
+    def ended(self, now: float) -> list[Item]:
         """What the orderly end of the connection tells."""
         if self._failure is not None and self.phase == "head":
             return [Broken(self._failure)]
-        if self.dialling:
-            exchange = self._tunnel
-            where = "the proxy closed the connection" if exchange else "the connection was closed"
-            return [Broken(ErrorInfo("connection", where, retryable=True))]
-        return self._exchange.receive_eof()
+        return (self._exchange if self._tunnel is None else self._tunnel).receive_eof()
 
-    def lost(self, error: ErrorInfo, now: float) -> list[Head | bytes | BodyEnd | Broken]:
+    def lost(self, error: ErrorInfo, now: float) -> list[Item]:
         """The connection failed. A failed send leaves a moment to read an answer."""
         if self.phase == "send":
             self._stop_sending(error, now)
             return []
         return [Broken(self._failure or error)]
 
-    def timed_out(self, now: float) -> list[Head | bytes | BodyEnd | Broken] | None:
+    def timed_out(self, now: float) -> list[Item] | None:
         """The time of this phase is up; None if it is not."""
         if self.phase in ("body", "over") or self._deadline is None or now < self._deadline:
             return None
@@ -194,19 +188,22 @@ class Wire:
         self._failure, self._data = error, b""
         self.phase, self._deadline = "head", now + LAST_LOOK
 
-    def _through(
-        self, items: list[Head | bytes | BodyEnd | Broken], now: float
-    ) -> list[Head | bytes | BodyEnd | Broken]:
+    def _through(self, items: list[Item], now: float) -> list[Item]:
         """The proxy's answer."""
+        tunnel = self._tunnel
+        assert tunnel is not None
         for item in items:
-            if type(item) is Broken:
+            if isinstance(item, Broken):
                 return [item]
-            if type(item) is Head and 200 <= item.status < 300:
-                if self.url.scheme == "https":
+            if isinstance(item, BodyEnd):
+                if tunnel.unread:
+                    what = "bytes came through the tunnel before anything was asked"
+                    return [Broken(ErrorInfo("framing", what))]
+                self._tunnel = None
+                if self.url.secure:
                     self.phase = "tls"
                 else:
                     self._begin_sending(now)
-                return []
         return []
 
 

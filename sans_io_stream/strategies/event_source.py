@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ..resume import CursorKind
 from .base import Known, Strategy
 
 if TYPE_CHECKING:
     from ..request import HTTPRequest
+    from ..resume import CursorKind
 
 __all__ = ["EventSourceStrategy", "LastEventIDStrategy"]
 

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
-from ..resume import CursorKind
 from .base import Known, Strategy, call
 from .urls import sibling
 
 if TYPE_CHECKING:
     from ..request import HTTPRequest
+    from ..resume import CursorKind
 
 __all__ = ["HolySheepStrategy"]
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from ..resume import CursorKind
 from ..url import path_segment
 from .base import Known, Strategy, call
 from .urls import versioned, with_query
 
 if TYPE_CHECKING:
     from ..request import HTTPRequest
+    from ..resume import CursorKind
 
 __all__ = ["CONVERSATION", "LlamaCppStrategy"]
 

@@ -5,6 +5,7 @@ Nothing here sleeps: a piece is written, and the line that it completes is waite
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -313,6 +314,71 @@ def test_a_reader_that_goes_away_is_no_error(piped: Any, shape: list[str]) -> No
     process.feed(WORLD)
     code, _, err = process.end()
     assert (code, err) == (141, b"")
+
+
+SHAPES = [["decode"], ["decode", "--text"], ["tour"], ["tour", "--json"]]
+
+
+def redirected(redirection: str, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+    """The command as a shell starts it with this redirection."""
+    return subprocess.run(
+        ["sh", "-c", f'exec "$@" {redirection}', "sh", *COMMAND, *arguments],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        # With a buffer, what fails may fail as late as at the exit.
+        env={**ENVIRONMENT, "PYTHONUNBUFFERED": ""},
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a full disk is tested on Linux")
+@pytest.mark.parametrize("shape", SHAPES, ids=" ".join)
+def test_output_that_cannot_be_written_is_told(shape: list[str], body: Path) -> None:
+    arguments = [*shape, *([str(body)] if shape[0] == "decode" else [])]
+    for redirection, why in ((">/dev/full", "No space left on device"), (">&-", "is closed")):
+        done = redirected(redirection, *arguments)
+        assert done.returncode == 1
+        assert done.stderr.startswith(b"sans-io-stream: cannot write the output: ")
+        assert done.stderr.endswith(f"{why}\n".encode())
+        assert done.stderr.count(b"\n") == 1
+
+
+def test_a_summary_that_nobody_gets_is_no_success(body: Path) -> None:
+    for redirection in ("2>/dev/full", "2>&-"):
+        done = redirected(redirection, "decode", "--summary", str(body))
+        assert (done.returncode, done.stderr) == (1, b"")
+        assert decode_event(done.stdout.splitlines()[-1]) == StreamEnd("complete")
+
+
+def test_input_that_is_closed_is_told() -> None:
+    done = redirected("<&-", "decode", "-")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"standard input is closed" in done.stderr
+
+
+class Damaged(io.RawIOBase):
+    def readinto(self, _: object) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+    def readable(self) -> bool:
+        return True
+
+
+def test_input_that_fails_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(Damaged())))
+    assert cli.main(["decode", "-"]) == 2
+    assert capsys.readouterr().err == (
+        "sans-io-stream: cannot read standard input: Input/output error\n"
+    )
+
+
+def test_the_tour_is_shown_in_any_encoding() -> None:
+    done = run("tour", PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()
 
 
 # ---- the summary

@@ -17,7 +17,7 @@ from time import process_time_ns
 
 from sans_io_stream import StreamDecoder
 
-from . import singles
+from . import http_body, singles
 from .bodies import Body, bodies
 from .floor import floor
 
@@ -127,7 +127,7 @@ def main() -> int:
                 f"{row['floor ns']:9.0f} ns{word}",
                 flush=True,
             )
-    for single in singles.ALL if not options.only else ():
+    for single in (*singles.ALL, *http_body.ALL) if not options.only else ():
         name, value, limit, unit = single(options.quick)
         table[name] = {"value": value, "limit": limit}
         said = verdict(value / limit, options.slack)

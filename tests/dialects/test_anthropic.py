@@ -54,6 +54,15 @@ def test_an_answer() -> None:
     assert outcome(events) == "complete"
 
 
+def test_an_empty_usage_object_counts_nothing() -> None:
+    message: dict[str, Any] = {"id": "msg_1", "model": "m", "usage": {}}
+    start_: Record = {"type": "message_start", "message": message}
+    end: Record = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {}}
+    events = read(sse(start_, text(0, "Hi"), end, STOP), "anthropic")
+    assert of(events, Usage) == []
+    assert outcome(events) == "complete"
+
+
 def test_event_names_are_not_needed() -> None:
     named = read(sse(*ANSWER), "anthropic")
     assert read(sse(*ANSWER, named=False), "anthropic") == named

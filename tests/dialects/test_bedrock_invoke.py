@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import json
 from typing import Any
 
 import pytest
@@ -128,6 +129,15 @@ def test_families(records: list[dict[str, Any]], raw: str, reason: Any) -> None:
     # Detected, and without the frames.
     assert read(chunks(*finished(records)), None, FRAMES) == events
     assert read(lines(*finished(records)), NAME, "application/x-ndjson") == events
+
+
+@pytest.mark.parametrize("word", ["USER_CANCEL", "ERROR"])
+@pytest.mark.parametrize("family", [COMMAND, COMMAND_R], ids=["command", "command-r"])
+def test_what_cohere_cancelled_or_failed(family: list[dict[str, Any]], word: str) -> None:
+    last = json.loads(json.dumps(family[-1]).replace("MAX_TOKENS", word).replace("COMPLETE", word))
+    events = read(chunks(*finished([*family[:-1], last])), NAME, FRAMES)
+    assert outcome(events) == "failed"
+    assert of(events, Finish) == [Finish("error", word)]
 
 
 @pytest.mark.parametrize(("records", "raw", "reason"), FAMILIES, ids=NAMES)

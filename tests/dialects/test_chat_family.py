@@ -79,6 +79,37 @@ def test_xai_counts_reasoning_beside_the_completion() -> None:
     assert (usage.reasoning_tokens, usage.cost) == (30, 0.00375)
 
 
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        # Databricks, LiteLLM and others keep Anthropic's names for the parts.
+        ({"prompt_tokens": 26, "completion_tokens": 5, "total_tokens": 31,
+          "cache_read_input_tokens": 4, "cache_creation_input_tokens": 2}, (26, 4, 2, 5, None)),
+        ({"input_tokens": 9, "output_tokens": 5, "total_tokens": 14,
+          "input_tokens_details": {"cached_tokens": 4, "cache_creation_tokens": 1},
+          "output_tokens_details": {"reasoning_tokens": 3}}, (9, 4, 1, 5, 3)),
+        # A part is never more than its whole, whichever of the two is wrong.
+        ({"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8,
+          "cache_read_input_tokens": 2, "cache_creation_input_tokens": 2}, (7, 2, 2, 5, None)),
+        ({"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 8,
+          "completion_tokens_details": {"reasoning_tokens": 6}}, (3, None, None, 5, 5)),
+        ({"prompt_tokens": 3, "completion_tokens": 5, "total_tokens": 99,
+          "completion_tokens_details": {"reasoning_tokens": 6}}, (3, None, None, 11, 6)),
+        ({"completion_tokens": 5,
+          "completion_tokens_details": {"reasoning_tokens": 6}}, (None, None, None, 11, 6)),
+    ],
+)  # fmt: skip
+def test_parts_in_other_spellings_and_parts_beside_their_whole(
+    told: dict[str, Any], expected: tuple[int | None, ...]
+) -> None:
+    usage = usage_of(text("x"), STOP, counts(**told))
+    assert expected == (
+        usage.prompt_tokens, usage.cached_tokens, usage.cache_write_tokens,
+        usage.completion_tokens, usage.reasoning_tokens,
+    )  # fmt: skip
+    assert usage.raw == told
+
+
 def test_groq_tells_its_usage_twice_and_its_errors_apart() -> None:
     usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7, "total_time": 0.1}
     groq = {"id": "req_1", "usage": usage}
@@ -156,6 +187,17 @@ def test_vllm_fails_and_says_done_all_the_same(told: dict[str, Any]) -> None:
     assert got.annotations("extra") == []
 
 
+def test_moonshot_counts_in_the_choice_that_ends() -> None:
+    usage = {"prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7, "cached_tokens": 2}
+    ending = chunk(reason="stop")
+    ending["choices"][0]["usage"] = usage
+    told = usage_of(text("x"), ending)
+    assert (told.prompt_tokens, told.cached_tokens, told.raw) == (3, 2, usage)
+    got = chat(text("x"), {**ending, "usage": usage}, DONE)
+    assert [one.final for one in got.of(Usage)] == [False, True]
+    assert got.annotations("extra") == []
+
+
 def test_llamacpp_counts_and_times_in_its_last_chunk() -> None:
     timings = {"prompt_n": 1, "predicted_ms": 5.5}
     usage = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
@@ -188,6 +230,15 @@ def test_keepalives_in_disguise_are_heartbeats() -> None:
         "",
     ]
     assert (got.transcript.text, got.outcome) == ("xy", "complete")
+
+
+@pytest.mark.parametrize("named", ["ping", "keepalive", "keep-alive", "heartbeat"])
+def test_pings_with_data_are_heartbeats(named: str) -> None:
+    beats = f"event: {named}\ndata: {{}}\n\n".encode() + sse({"type": named})
+    got = read("openai-chat", sse(text("x")) + beats + sse(STOP, DONE))
+    assert got.of(Heartbeat) == [Heartbeat("ping")] * 2
+    assert got.of(Unrecognized) == []
+    assert got.outcome == "complete"
 
 
 def test_an_error_line_between_the_chunks() -> None:

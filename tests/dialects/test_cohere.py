@@ -172,6 +172,10 @@ def test_finish_reasons(raw: str, reason: Any) -> None:
             ("provider", "INVALID_TOOL", "invalid tool"),
         ),
         ({"finish_reason": "TIMEOUT"}, ("timeout", "TIMEOUT", "")),
+        (
+            {"finish_reason": "USER_CANCEL"},
+            ("provider", "USER_CANCEL", "the generation was cancelled"),
+        ),
         ({"finish_reason": "ERROR", "usage": {}}, ("provider", None, "")),
         (
             {"error": {"type": "rate_limited", "message": "slow down"}},

@@ -107,7 +107,7 @@ def test_a_call_that_is_cut_off_is_no_tool_call() -> None:
         ("MAX_TOKENS", "length", "complete"),
         ("ERROR_LIMIT", "length", "complete"),
         ("ERROR_TOXIC", "content_filter", "complete"),
-        ("USER_CANCEL", "other", "complete"),
+        ("USER_CANCEL", "error", "failed"),
         ("ERROR", "error", "failed"),
         ("TIMEOUT", "error", "failed"),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from sans_io_stream import (
+    ErrorInfo,
     Finish,
     RefusalDelta,
     StreamEnd,
@@ -58,6 +59,13 @@ def test_choices_interleave_and_each_has_its_finish() -> None:
 )  # fmt: skip
 def test_finish_reasons(raw: str, reason: Any) -> None:
     assert chat(text("x"), chunk(reason=raw), DONE).of(Finish) == [Finish(reason, raw)]
+
+
+@pytest.mark.parametrize("raw", ["abort", "aborted", "cancelled", "CANCELED"])
+def test_a_cancelled_generation_is_not_complete(raw: str) -> None:
+    got = chat(text("x"), chunk(reason=raw), DONE)
+    assert got.error == ErrorInfo("provider", "the generation was cancelled", raw)
+    assert (got.outcome, got.of(Finish)) == ("failed", [Finish("error", raw)])
 
 
 def test_the_last_finish_reason_counts_and_it_is_told_once() -> None:

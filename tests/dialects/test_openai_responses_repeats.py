@@ -55,6 +55,19 @@ def test_what_the_deltas_said_is_not_said_again() -> None:
     assert said.annotations("citation") == [{"url": "u"}]
 
 
+@pytest.mark.parametrize("again", ["rs_1", "rs_other"])
+def test_encrypted_reasoning_is_not_said_again(again: str) -> None:
+    wire = Wire()
+    item: Event = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    output = [item | {"id": again}, item | {"id": "rs_2", "encrypted_content": "gBBB"}]
+    said = read(NAME, sse(wire.created(), wire.done(item), wire.end(output=output)))
+    told = [
+        {"id": "rs_1", "encrypted_content": "gAAA"},
+        {"id": "rs_2", "encrypted_content": "gBBB"},
+    ]
+    assert said.annotations("encrypted_reasoning") == told
+
+
 @pytest.mark.parametrize("skipped", range(4))
 def test_without_deltas_the_first_repeat_counts(skipped: int) -> None:
     wire = Wire()

@@ -18,7 +18,7 @@ from sans_io_stream import (
     ToolCall,
     ToolCallDelta,
 )
-from tests.dialects.chat_wire import CALLED, DONE, call, chat, chunk
+from tests.dialects.chat_wire import CALLED, DONE, STOP, call, chat, chunk
 from tests.dialects.reading import Read, sse
 
 PARIS, ROME = '{"city":"Paris"}', '{"city":"Rome"}'
@@ -179,6 +179,21 @@ def test_arguments_that_are_objects() -> None:
         ("a", "f", "{}"),
         ("b", "f", "{}"),
     ]
+
+
+def test_a_call_that_is_in_no_list_is_not_lost() -> None:
+    entry = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
+    assert calls(chunk({"tool_calls": entry})) == [("a", "f", "{}")]
+
+
+def test_numbers_may_be_written_as_fractions() -> None:
+    assert calls(
+        call("", 0.0, "a", "f"), call("", 1.0, "b", "g"),
+        call(PARIS, 0.0), call(ROME, 1.0),
+    ) == [("a", "f", PARIS), ("b", "g", ROME)]  # fmt: skip
+    records = [chunk({"content": piece}, choice=n) for n, piece in ((0.0, "a"), (1.0, "b"))]  # type: ignore[arg-type]
+    got = chat(*records, *records, STOP, chunk(reason="stop", choice=1), DONE)
+    assert {n: c.text for n, c in got.transcript.choices.items()} == {0: "aa", 1: "bb"}
 
 
 def test_custom_tools_have_free_text() -> None:

@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from sans_io_stream import Finish, ResumePoint, StreamStart, TextDelta, Unrecognized, Usage
+from sans_io_stream import (
+    ErrorInfo,
+    Finish,
+    ResumePoint,
+    StreamStart,
+    TextDelta,
+    Unrecognized,
+    Usage,
+)
 from tests.dialects.reading import Read, read, sse
 
 
@@ -59,12 +67,19 @@ def test_its_ids_are_those_of_the_event_stream() -> None:
         ("max_tokens", "length"),
         ("token_limit", "length"),
         ("time_limit", "length"),
-        ("cancelled", "other"),
         ("error", "error"),
     ],
 )
 def test_stop_reasons(raw: str, reason: Any) -> None:
     assert watsonx(record("x", 1), record("", 1, raw)).of(Finish) == [Finish(reason, raw)]
+
+
+@pytest.mark.parametrize("word", ["cancelled", "CANCELLED"])
+def test_a_cancelled_generation(word: str) -> None:
+    got = watsonx(record("x", 1), record("", 1, word))
+    assert got.outcome == "failed"
+    assert got.error == ErrorInfo("provider", "the generation was cancelled", word)
+    assert got.of(Finish) == [Finish("error", word)]
 
 
 def test_not_finished_is_interrupted() -> None:

@@ -8,7 +8,6 @@ import time
 import uuid
 import zlib
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -20,6 +19,7 @@ from sans_io_stream.errors import ErrorInfo
 from sans_io_stream.framing.eventstream import EventStream, Headers
 from sans_io_stream.framing.items import Broken, Item, Unfinished, WireRecord
 from sans_io_stream.policy import Limits
+from tests.cuts import cut, single, two_way
 
 # What botocore calls a fault, and what the message says here.
 FAULTS = {
@@ -60,8 +60,7 @@ def run(reads: Iterable[bytes], limits: Limits | None = None, shortcuts: bool = 
 
 
 def partitions(data: bytes) -> list[list[bytes]]:
-    single = [data[i : i + 1] for i in range(len(data))]
-    return [[data], single, *([data[:i], b"", data[i:]] for i in range(1, len(data)))]
+    return [[data], single(data), *two_way(data)]
 
 
 def text_header(name: str, value: str) -> bytes:
@@ -117,8 +116,8 @@ def test_every_header_type() -> None:
     }  # fmt: skip
     for reads in partitions(frame(block)):
         assert run(reads) == [WireRecord(b"", "", None, headers)]
-    for cut in range(1, len(block)):
-        (item,) = run([frame(block[:cut])])
+    for size in range(1, len(block)):
+        (item,) = run([frame(block[:size])])
         if isinstance(item, WireRecord):
             assert item.headers is not None
             assert item.headers.items() < headers.items()
@@ -208,9 +207,7 @@ def test_items_are_a_function_of_the_bytes(
 ) -> None:
     data = b"".join(frames) + after
     expected = run([data], shortcuts=False)
-    points = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    reads = [data[start:stop] for start, stop in pairwise(points)]
-    assert run(reads) == run([data]) == expected
+    assert run(cut(data, cuts)) == run([data]) == expected
     assert len(expected) >= len(frames)
 
 
@@ -226,9 +223,9 @@ def test_a_snapshot_at_every_byte_changes_nothing() -> None:
     data = frame(text_header("a", "b"), b"{}") + frame() + frame(b"", b"xyz")[:-2]
     framing = EventStream(limits=Limits())
     items: list[Item] = []
-    for i in range(len(data)):
+    for read in single(data):
         framing = msgspec.msgpack.decode(msgspec.msgpack.encode(framing), type=EventStream)
-        items += framing.feed(data[i : i + 1])
+        items += framing.feed(read)
     assert items + framing.end() == run([data])
 
 
@@ -264,4 +261,4 @@ def test_recorded_streams(shared: Path) -> None:
     for body in bodies:
         items = run([body])
         assert all(isinstance(item, WireRecord) and item.type for item in items)
-        assert run([body[i : i + 1] for i in range(len(body))]) == items
+        assert run(single(body)) == items

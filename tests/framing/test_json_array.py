@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -17,8 +16,9 @@ from sans_io_stream.errors import ErrorInfo
 from sans_io_stream.framing.items import Broken, Item, Stray, Unfinished, WireRecord
 from sans_io_stream.framing.json_array import JSONArray
 from sans_io_stream.policy import Limits
+from tests.cuts import cut, single, two_way
+from tests.framing.parts import BOM, unfinished
 
-BOM = b"\xef\xbb\xbf"
 BODIES = st.lists(
     st.sampled_from([b"{", b"}", b"[", b"]", b",", b'"', b"\\", b"\n", b"1", b"null", b"x", BOM]),
     max_size=20,
@@ -42,14 +42,6 @@ def run(reads: Iterable[bytes], limits: Limits | None = None) -> tuple[list[Item
     return items, framing.closed
 
 
-def single(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
-
-
-def cut_off(data: bytes, closed: bool = True) -> Unfinished:
-    return Unfinished(WireRecord(data), closed)
-
-
 GOLDEN: dict[bytes, tuple[list[Item], bool]] = {
     b"": ([], True),
     b" \n": ([], True),
@@ -64,7 +56,7 @@ GOLDEN: dict[bytes, tuple[list[Item], bool]] = {
     b'{"a":1}{"b":2}\n{"c":3}': ([b'{"a":1}', b'{"b":2}', b'{"c":3}'], True),
     b'[{"a":1}]\n{"error":{}}\n[1]': ([b'{"a":1}', b'{"error":{}}', b"1"], True),
     b'"gone"\n': ([b'"gone"'], True),
-    b"null": ([cut_off(b"null", False)], True),
+    b"null": ([unfinished(b"null", False)], True),
     # Every kind of element.
     b'[1, -2.5e3 ,"a,]",true,null,[[],"x"],{}]': (
         [b"1", b"-2.5e3", b'"a,]"', b"true", b"null", b'[[],"x"]', b"{}"],
@@ -78,15 +70,15 @@ GOLDEN: dict[bytes, tuple[list[Item], bool]] = {
     b"{}}{}": ([b"{}", Stray(b"}"), b"{}"], True),
     b"01, 1.e5": ([Stray(b"01, 1.e5")], True),
     b"[01,+1,True]": ([Stray(b"01"), Stray(b"+1"), Stray(b"True")], True),
-    b'it said "{}" twice': ([Stray(b'it said "'), b"{}", cut_off(b'" twice')], True),
+    b'it said "{}" twice': ([Stray(b'it said "'), b"{}", unfinished(b'" twice')], True),
     BOM[:2]: ([Stray(BOM[:2])], True),
     BOM[:2] + b"[]": ([Stray(BOM[:2])], True),
     # The end of input inside of something.
-    b'[{"a":1},{"b"': ([b'{"a":1}', cut_off(b'{"b"')], False),
-    b'{"a": ': ([cut_off(b'{"a": ')], True),
-    b'["a': ([cut_off(b'"a')], False),
-    b"[12": ([cut_off(b"12", False)], False),
-    b"[tru": ([cut_off(b"tru", False)], False),
+    b'[{"a":1},{"b"': ([b'{"a":1}', unfinished(b'{"b"')], False),
+    b'{"a": ': ([unfinished(b'{"a": ')], True),
+    b'["a': ([unfinished(b'"a')], False),
+    b"[12": ([unfinished(b"12", False)], False),
+    b"[tru": ([unfinished(b"tru", False)], False),
 }
 
 
@@ -94,17 +86,16 @@ GOLDEN: dict[bytes, tuple[list[Item], bool]] = {
 def test_golden(body: bytes, expected: tuple[list[Item], bool]) -> None:
     assert run([body]) == expected
     assert run(single(body)) == expected
-    for cut in range(len(body)):
-        assert run([body[:cut], b"", body[cut:]]) == expected
+    for reads in two_way(body):
+        assert run(reads) == expected
 
 
 @given(BODIES, st.lists(st.integers(0, 60), max_size=6), st.sampled_from([2, 5, 100]))
 def test_items_are_a_function_of_the_bytes(body: bytes, cuts: list[int], limit: int) -> None:
     limits = Limits(record_bytes=limit, depth=3)
     expected = run(single(body), limits)
-    points = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
     assert run([body], limits) == expected
-    assert run([body[start:stop] for start, stop in pairwise(points)], limits) == expected
+    assert run(cut(body, cuts), limits) == expected
 
 
 @given(BODIES)
@@ -176,7 +167,7 @@ def test_a_limit_acts_on_the_value(body: bytes, expected: list[Item | str]) -> N
         else item
         for item in expected
     ]
-    for reads in ([body], single(body), *([body[:i], body[i:]] for i in range(len(body)))):
+    for reads in ([body], single(body), *two_way(body)):
         assert run(reads, limits)[0] == items
 
 

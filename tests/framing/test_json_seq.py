@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from itertools import pairwise
 
 import msgspec
 import pytest
@@ -15,9 +14,10 @@ from sans_io_stream.errors import ErrorInfo
 from sans_io_stream.framing.items import Broken, Item, Stray, Unfinished, WireRecord
 from sans_io_stream.framing.json_seq import JSONSequence
 from sans_io_stream.policy import Limits
+from tests.cuts import cut, single, two_way
+from tests.framing.parts import BOM, unfinished
 
 RS = b"\x1e"
-BOM = b"\xef\xbb\xbf"
 BODIES = st.lists(
     st.sampled_from(
         [RS, RS, b"{", b"}", b"[", b"]", b'"', b"\\", b"\n", b"\r", b" ", b"1", b"{}\n", BOM]
@@ -31,14 +31,6 @@ def run(reads: Iterable[bytes], limits: Limits | None = None) -> list[Item]:
     items = [item for read in reads for item in framing.feed(read)] + framing.end()
     assert framing.feed(b"\x1e{}\n") == framing.end() == []
     return items
-
-
-def single(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
-
-
-def unfinished(data: bytes, closed: bool) -> Unfinished:
-    return Unfinished(WireRecord(data), closed)
 
 
 GOLDEN: dict[bytes, list[Item]] = {
@@ -81,17 +73,16 @@ GOLDEN: dict[bytes, list[Item]] = {
 def test_golden(body: bytes, expected: list[Item]) -> None:
     assert run([body]) == expected
     assert run(single(body)) == expected
-    for cut in range(len(body)):
-        assert run([body[:cut], b"", body[cut:]]) == expected
+    for reads in two_way(body):
+        assert run(reads) == expected
 
 
 @given(BODIES, st.lists(st.integers(0, 60), max_size=6), st.sampled_from([2, 5, 100]))
 def test_items_are_a_function_of_the_bytes(body: bytes, cuts: list[int], limit: int) -> None:
     limits = Limits(record_bytes=limit, depth=3)
     expected = run(single(body), limits)
-    points = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
     assert run([body], limits) == expected
-    assert run([body[start:stop] for start, stop in pairwise(points)], limits) == expected
+    assert run(cut(body, cuts), limits) == expected
 
 
 @given(BODIES)
@@ -154,8 +145,8 @@ def test_a_limit_acts_on_the_text(body: bytes, expected: list[bytes | str]) -> N
     ]
     assert run([body], limits) == items
     assert run(single(body), limits) == items
-    for cut in range(len(body)):
-        assert run([body[:cut], body[cut:]], limits) == items
+    for reads in two_way(body):
+        assert run(reads, limits) == items
 
 
 @pytest.mark.parametrize(

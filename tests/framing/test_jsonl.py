@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from itertools import pairwise
 
 import msgspec
 import pytest
@@ -12,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sans_io_stream.errors import ErrorInfo
-from sans_io_stream.framing.items import Broken, Item, Unfinished, WireRecord
+from sans_io_stream.framing.items import Broken, Item
 from sans_io_stream.framing.jsonl import JSONLines
 from sans_io_stream.policy import Limits
+from tests.cuts import cut, single, two_way
+from tests.framing.parts import BOM, unfinished
 
-BOM = b"\xef\xbb\xbf"
 BODIES = st.lists(
     st.sampled_from(
         [b"{}", b'{"a":1}', b"\n", b"\r\n", b"\r", b" ", b"1", BOM, b"\xef", b"}", b"\x0b", b"[]"]
@@ -30,14 +30,6 @@ def run(reads: Iterable[bytes], limits: Limits | None = None, shortcuts: bool = 
     items = [item for read in reads for item in framing.feed(read)] + framing.end()
     assert framing.feed(b"{}\n") == framing.end() == []
     return items
-
-
-def single(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
-
-
-def unfinished(data: bytes, closed: bool) -> Unfinished:
-    return Unfinished(WireRecord(data), closed)
 
 
 GOLDEN: dict[bytes, list[Item]] = {
@@ -68,16 +60,15 @@ GOLDEN: dict[bytes, list[Item]] = {
 def test_golden(body: bytes, expected: list[Item], shortcuts: bool) -> None:
     assert run([body], shortcuts=shortcuts) == expected
     assert run(single(body), shortcuts=shortcuts) == expected
-    for cut in range(len(body)):
-        assert run([body[:cut], b"", body[cut:]], shortcuts=shortcuts) == expected
+    for reads in two_way(body):
+        assert run(reads, shortcuts=shortcuts) == expected
 
 
 @given(BODIES, st.lists(st.integers(0, 60), max_size=6), st.sampled_from([1, 3, 7, 100]))
 def test_items_are_a_function_of_the_bytes(body: bytes, cuts: list[int], limit: int) -> None:
     limits = Limits(line_bytes=limit)
     expected = run(single(body), limits, shortcuts=False)
-    points = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    reads = [body[start:stop] for start, stop in pairwise(points)]
+    reads = cut(body, cuts)
     for shortcuts in (True, False):
         assert run([body], limits, shortcuts) == expected
         assert run(reads, limits, shortcuts) == expected
@@ -125,8 +116,8 @@ def test_a_limit_acts_on_the_line(limits: Limits, name: str, shortcuts: bool) ->
     for body, expected in cases.items():
         assert run([body], limits, shortcuts) == expected
         assert run(single(body), limits, shortcuts) == expected
-        for cut in range(len(body)):
-            assert run([body[:cut], body[cut:]], limits, shortcuts) == expected
+        for reads in two_way(body):
+            assert run(reads, limits, shortcuts) == expected
 
 
 def test_a_broken_stream_holds_nothing() -> None:

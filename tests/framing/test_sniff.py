@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from itertools import pairwise
 from pathlib import Path
 
 import msgspec
@@ -15,8 +14,9 @@ from sans_io_stream import StreamDecoder, TextDelta, Unrecognized
 from sans_io_stream.framing import FRAMINGS
 from sans_io_stream.framing.sniff import WINDOW, Sniffer
 from sans_io_stream.policy import Limits
+from tests.cuts import cut, single, two_way
+from tests.framing.parts import BOM
 
-BOM = b"\xef\xbb\xbf"
 SSE = "text/event-stream"
 LINES = "application/x-ndjson"
 JSON = "application/json"
@@ -39,10 +39,6 @@ def settle(reads: list[bytes], content_type: str | None) -> tuple[str, int]:
     assert sniffer.feed(b"") == sniffer.end() == name
     assert sniffer.head() == b"".join(reads)[:fed]
     return name, fed
-
-
-def single(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
 
 
 # first bytes: under no type, event streams, JSON lines, JSON, binary frames
@@ -95,8 +91,8 @@ def test_rules(body: bytes, names: tuple[str, ...]) -> None:
         expected = settle(single(body), content_type)
         assert expected[0] == name, content_type
         assert settle([body], content_type)[0] == name
-        for cut in range(len(body)):
-            assert settle([body[:cut], body[cut:]], content_type)[0] == name
+        for reads in two_way(body):
+            assert settle(reads, content_type)[0] == name
     for silent in SILENT:
         assert settle([body], silent)[0] == names[0]
 
@@ -153,8 +149,8 @@ PLAIN_RULES: dict[bytes, str] = {
 @pytest.mark.parametrize(("body", "name"), PLAIN_RULES.items())
 def test_rules_of_plain_text(body: bytes, name: str) -> None:
     assert settle(single(body), PLAIN)[0] == name
-    for cut in range(len(body) + 1):
-        assert settle([body[:cut], body[cut:]], "Text/Plain; charset=utf-8")[0] == name
+    for reads in two_way(body):
+        assert settle(reads, "Text/Plain; charset=utf-8")[0] == name
 
 
 @pytest.mark.parametrize(
@@ -212,9 +208,7 @@ PIECES = st.sampled_from(
 def test_a_function_of_the_bytes(body: bytes, cuts: list[int], content_type: str | None) -> None:
     name, fed = settle(single(body), content_type)
     assert settle([body], content_type)[0] == name
-    points = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    reads = [body[start:stop] for start, stop in pairwise(points)]
-    assert settle(reads, content_type)[0] == name
+    assert settle(cut(body, cuts), content_type)[0] == name
     # What settles it does so whatever follows.
     if Sniffer(content_type=content_type).feed(body[:fed]) is not None:
         assert settle([body[:fed] + b'"}]\n{'], content_type)[0] == name
@@ -296,9 +290,9 @@ def test_recorded_bodies_need_no_content_type(shared: Path) -> None:
 def test_a_broken_first_line_does_not_swallow_the_body(content_type: str | None) -> None:
     broken = b'{"model":"m","message":{"content":"a\n'
     body = broken + b'{"model":"m","created_at":"t","message":{"content":"hi"},"done":true}\n'
-    for cut in range(1, len(body) + 1):
+    for reads in two_way(body):
         decoder = StreamDecoder("ollama", content_type=content_type)
-        events = [*decoder.receive_data(body[:cut]), *decoder.receive_data(body[cut:])]
+        events = [event for read in reads for event in decoder.receive_data(read)]
         events += decoder.receive_eof()
         assert len([event for event in events if isinstance(event, Unrecognized)]) == 1
         assert "".join(event.text for event in events if isinstance(event, TextDelta)) == "hi"

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 import msgspec
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from sans_io_stream.framing.text import Text, skip_bom
+from sans_io_stream.framing.opened import skip_bom
+from sans_io_stream.framing.text import Text
 from sans_io_stream.policy import Limits
+from tests.cuts import cut, single
+from tests.framing.parts import BOM
 
-BOM = b"\xef\xbb\xbf"
 # Every class of byte that UTF-8 tells apart, and the borders between them.
 BYTES = st.sampled_from(
     b"a\x7f\x80\x8f\x90\x9f\xa0\xbf\xc0\xc1\xc2\xdf\xe0\xe1\xec\xed\xee\xef\xf0\xf1\xf3\xf4\xf5\xff"
@@ -40,10 +41,6 @@ def run(reads: Iterable[bytes]) -> list[bytes]:
     return items
 
 
-def single(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
-
-
 @given(BODIES, st.lists(st.integers(0, 24), max_size=6))
 @example(b"\xed\xa0\x80", [1, 2])  # a surrogate
 @example(b"\xc0\xaf\xe0\x80\xaf\xf0\x80\x80\xaf", [1, 2, 3, 4])  # overlong
@@ -51,9 +48,7 @@ def single(data: bytes) -> list[bytes]:
 @example(b"\xe2\x82\xf0\x9f\x98", [1, 2, 3, 4])  # truncated
 def test_pieces_decode_as_the_whole_does(body: bytes, cuts: list[int]) -> None:
     content = body.removeprefix(BOM)
-    points = sorted({0, len(body), *(cut for cut in cuts if cut < len(body))})
-    reads = [body[start:stop] for start, stop in pairwise(points)]
-    for partition in ([body], single(body), reads):
+    for partition in ([body], single(body), cut(body, cuts)):
         pieces = run(partition)
         assert b"".join(pieces) == content
         text = "".join(piece.decode("utf-8", "replace") for piece in pieces)

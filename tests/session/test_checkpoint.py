@@ -6,13 +6,14 @@ session with the same request, and what both say together is what one would have
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 import pytest
 
 from sans_io_stream import Event, ResumePoint, SnapshotError, StreamEnd, TextDelta, Transcript
 from sans_io_stream.events import ANSWER_EVENTS
 from sans_io_stream.policy import ReconnectPolicy, Timeouts
-from sans_io_stream.request import StreamRequest
 from sans_io_stream.session import Connect, Done, StreamSession, Wait
 from tests.session.peer import Asked, Reply, Run, Server, cut, drive, response
 from tests.session.stories import STORIES, Story
@@ -27,6 +28,10 @@ def told(events: list[Event]) -> list[Event]:
 
 def policy_of(story: Story) -> ReconnectPolicy:
     return ReconnectPolicy(allow=frozenset({"replay"} if story.name == "chat" else ()))
+
+
+def after_steps(count: int) -> Callable[[Run], bool]:
+    return lambda run: len(run.steps) == count
 
 
 def content(events: list[Event]) -> tuple[object, ...]:
@@ -58,7 +63,7 @@ def test_restoring_between_any_two_steps_changes_no_event(name: str, at: int | N
     for stop in range(1, steps):
         serve = story.serve if at is None else breaking(story, at)
         session = StreamSession(story.request, policy=policy)
-        first = drive(session, serve, size=READ, stop=lambda run: len(run.steps) == stop)
+        first = drive(session, serve, size=READ, stop=after_steps(stop))
         blob = session.snapshot(first.now)
         restored = StreamSession.restore(blob, story.request, first.now, policy=policy)
         if session.end is not None:
@@ -99,13 +104,6 @@ def drive_on(session: StreamSession, story: Story) -> object:
     raise AssertionError("no end")
 
 
-def running(request: StreamRequest, until: float, **options: object) -> StreamSession:
-    """A session in mid-answer at that time."""
-    session = StreamSession(request, **options)  # type: ignore[arg-type]
-    drive(session, lambda _: Reply(b""), stop=lambda run: isinstance(latest(run), Connect))
-    return session
-
-
 def latest(run: Run) -> object:
     return run.steps[-1] if run.steps else None
 
@@ -129,9 +127,7 @@ def test_a_wait_goes_on_for_as_long_as_it_had_left() -> None:
     story = STORIES["openai-responses"]
     busy = response(b"", status=429, headers={"retry-after": "20"})
     session = StreamSession(story.request)
-    first = drive(
-        session, lambda _: Reply(busy), stop=lambda run: isinstance(latest(run), Wait)
-    )
+    first = drive(session, lambda _: Reply(busy), stop=lambda run: isinstance(latest(run), Wait))
     assert first.waits == [20.0]
     session = StreamSession(story.request)
     first = drive(session, lambda _: Reply(busy), stop=lambda run: "Close()" in repr(latest(run)))
@@ -169,7 +165,7 @@ def test_what_cannot_be_asked_for_again_ends_at_once() -> None:
 def test_a_snapshot_holds_no_secret_and_no_request() -> None:
     for story in STORIES.values():
         session = StreamSession(story.request)
-        drive(session, story.serve, size=READ, stop=lambda run: len(run.steps) == 20)
+        drive(session, story.serve, size=READ, stop=after_steps(20))
         blob = session.snapshot(0.0)
         for secret in (b"secret", b"authorization", b"/v1/", b"api.test", b"idempotency"):
             assert secret not in blob.lower()
@@ -181,8 +177,8 @@ def test_damage_and_other_requests_are_refused() -> None:
     session.start(0.0)
     blob = session.snapshot(0.0)
     for place in range(len(blob)):
+        damaged = blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :]
         with pytest.raises(SnapshotError):
-            damaged = blob[:place] + bytes([blob[place] ^ 1]) + blob[place + 1 :]
             StreamSession.restore(damaged, story.request, 0.0)
     with pytest.raises(SnapshotError, match="another"):
         StreamSession.restore(blob, STORIES["chat"].request, 0.0)

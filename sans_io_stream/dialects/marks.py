@@ -1,0 +1,144 @@
+"""Where a stream can be taken up again: cursors, resume points, and what a token must know.
+
+A record with a cursor is followed by its resume point. The *base* of a point is the last
+cursor at which nothing was half read; a new process asks from there, and needs to know of the
+answer what was known then: the *scalars*, all fields but those that say where the stream
+stands (``PASSING``). Records without a cursor are counted and digested, so that they are known
+when they come again.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import msgspec
+
+from ..events import ResumePoint, Usage
+from ..resume import Cursor, CursorKind, ResumeOrigin
+from ..usage import compact_usage
+
+if TYPE_CHECKING:
+    from ..events import Event
+
+__all__ = ["UNKNOWN", "Marked"]
+
+MOST_SCALARS = 1024
+"""Characters of the state that a resume token may hold. Beyond that its base stays back."""
+MOST_MARKED = 640
+"""Characters of a cursor and a response id that a resume token may hold."""
+
+
+UNKNOWN = -1
+
+
+class Marked(msgspec.Struct, kw_only=True, gc=False):
+    """The part of an answer's state that is about taking it up again."""
+
+    name: ClassVar[str]
+    """The dialect's."""
+    cursor_kind: ClassVar[CursorKind] = "sse_id"
+
+    response_id: str | None = None
+    ended: bool = False
+    """The provider's terminal record is in, and the tail is out."""
+    cursor: Cursor | None = None
+    """The cursor of the last record that had one."""
+    base: Cursor | None = None
+    """The last cursor at which no call was open."""
+    base_state: str = ""
+    """The ``scalars`` at ``base``."""
+    stored: bool = False
+    """The provider said that the answer goes on without its reader, and can be asked for."""
+    contiguous: bool = True
+    """The numbers that are cursors went up by one so far."""
+    by_bytes: bool = False
+    """Cursors are offsets in the body, which no record holds."""
+    first: int | None = None
+    """The digest of the first record of a stream that may be taken up again; ``UNKNOWN`` if
+    another process has read it."""
+    since: int = 0
+    """How many records without a cursor of their own came behind ``cursor``."""
+    since_digest: int = 0
+    origin: ResumeOrigin | None = None
+    position: int = 0
+    """How many events of the answer there were."""
+
+    def holds(self) -> bool:
+        """Whether something is half read: a tool call, a character."""
+        return False
+
+    def mark(self, cursor: Cursor, events: list[Event]) -> None:
+        """Append the resume point behind a record that has a cursor."""
+        if self.by_bytes and not isinstance(cursor, int):
+            return
+        self.since = self.since_digest = 0
+        if cursor == "" or size_of(cursor) + size_of(self.response_id) > MOST_MARKED:
+            # An empty id takes the last one back; a huge one would not fit into a token.
+            self.cursor = None
+            return
+        self.cursor = cursor
+        events.append(self.point(cursor))
+
+    def point(self, cursor: Cursor) -> ResumePoint:
+        """The resume point at ``cursor``. While nothing changes but the count, all share one
+        origin; while a call is open, or half a character, its base stays where it was."""
+        held = self.holds()
+        if not held and len(state := self.scalars()) <= MOST_SCALARS:
+            self.base, self.base_state = cursor, state
+        else:
+            held = True
+        base = self.base if held else None
+        origin = self.origin
+        if (
+            origin is None
+            or origin.held != held
+            or origin.base != base
+            or origin.state != self.base_state
+            or origin.response_id != self.response_id
+            or origin.stored != self.stored
+            or origin.contiguous != self.contiguous
+        ):
+            kind: CursorKind = "byte_offset" if self.by_bytes else self.cursor_kind
+            origin = self.origin = ResumeOrigin(
+                self.name,
+                kind,
+                self.response_id,
+                held,
+                base,
+                self.stored,
+                self.contiguous,
+                self.base_state,
+            )
+        return ResumePoint(cursor, self.position, origin, self.ended)
+
+    def scalars(self) -> str:
+        """What is known of the answer, without its text, as JSON: what another process needs
+        to go on from here."""
+        told: dict[str, Any] = {}
+        for field in scalar_fields(type(self)):
+            value = getattr(self, field.encode_name)
+            if value != field.default and value != {}:
+                told[field.encode_name] = compact_usage(value) if type(value) is Usage else value
+        return msgspec.json.encode(told).decode()
+
+
+PASSING = frozenset(
+    {
+        "limits", "calls", "base", "base_state", "cursor", "origin", "position", "halves", "lax",
+        "since", "since_digest", "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
+        "opening", "at", "channel", "first", "last", "given", "by_bytes", "last_event_id",
+    }
+)  # fmt: skip
+"""Fields that say where a stream stands, not what is known of the answer."""
+
+
+@cache
+def scalar_fields(cls: type[Marked]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The fields that ``scalars`` tells."""
+    return tuple(field for field in msgspec.structs.fields(cls) if field.name not in PASSING)
+
+
+def size_of(mark: Cursor | None) -> int:
+    """The characters that a cursor or an id takes in a token."""
+    return len(mark) if isinstance(mark, str) else 20

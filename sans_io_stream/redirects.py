@@ -1,3 +1,0 @@
-"""STUB"""
-def redirected(request, status, location):
-    return None
