@@ -2,9 +2,13 @@
 
 ``StreamDecoder`` takes the bytes of one response body and returns events; ``decode`` and
 ``adecode`` do so for an iterable of bytes; ``Transcript`` folds events into one answer.
+``StreamSession`` carries one answer, asked for by a ``StreamRequest``, over as many
+connections as it takes.
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from .decoder import StreamDecoder
 from .errors import (
@@ -12,6 +16,7 @@ from .errors import (
     CaptureError,
     ErrorInfo,
     LimitExceeded,
+    OutOfStepError,
     RateLimited,
     ReconnectingExhausted,
     ResumeTokenError,
@@ -49,8 +54,12 @@ from .events import (
     encode_event,
 )
 from .iterate import adecode, decode
-from .policy import Limits
+from .policy import Limits, ReconnectPolicy, Timeouts
 from .transcript import Transcript
+
+if TYPE_CHECKING:
+    from .request import StreamRequest
+    from .session import StreamSession
 
 __all__ = [
     "Annotation",
@@ -67,8 +76,10 @@ __all__ = [
     "LimitExceeded",
     "Limits",
     "MediaDelta",
+    "OutOfStepError",
     "RateLimited",
     "ReasoningDelta",
+    "ReconnectPolicy",
     "Reconnecting",
     "ReconnectingExhausted",
     "Record",
@@ -83,8 +94,11 @@ __all__ = [
     "StreamError",
     "StreamFailed",
     "StreamInterrupted",
+    "StreamRequest",
+    "StreamSession",
     "StreamStart",
     "TextDelta",
+    "Timeouts",
     "ToolCall",
     "ToolCallDelta",
     "Transcript",
@@ -96,3 +110,16 @@ __all__ = [
     "decode_event",
     "encode_event",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What needs h11 is imported when it is first asked for: whoever decodes pays nothing."""
+    if name == "StreamRequest":
+        from .request import StreamRequest
+
+        return StreamRequest
+    if name == "StreamSession":
+        from .session import StreamSession
+
+        return StreamSession
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -23,7 +23,6 @@ from .http_body import (
     Broken,
     ChunkedBody,
     CloseBody,
-    Framing,
     Item,
     LengthBody,
     broken,
@@ -216,53 +215,56 @@ class Exchange:
     # ---- what follows it
 
     def _begin_body(self, head: Head, rest: bytes) -> list[Item]:
-        """RFC 9112, 6.3, case by case."""
         granted = 200 <= head.status < 300
-        status = None if granted else head.status
-        length = head.get("content-length")
         if self._method == "CONNECT" and granted:
+            # RFC 9112, 6.3: it "will become a tunnel immediately after the empty line that
+            # concludes the header fields", whatever those say.
+            self._state = "ended"
             self.unread = rest
-            return [self._no_body("tunnel", b"")]
-        if self._method == "HEAD" or head.status in (204, 304):
-            return [self._no_body("none", rest)]
-        if head.get("transfer-encoding") is not None:
-            # "chunked" and nothing else, or h11 would have refused the head.
-            self._body = ChunkedBody(self._limits.head_bytes, self._place, status)
-        elif length is None:
-            self._body = CloseBody()
-        elif int(length):
-            self._body = LengthBody(int(length), self._place, status)
-        elif self._method != "CONNECT":
-            return [self._no_body("length", rest)]
+            return [BodyEnd("tunnel")]
+        status = None if granted else head.status
+        body = self._framed(head, status)
         if self._method == "CONNECT":
-            return self._begin_refusal(head, rest)
+            return self._begin_refusal(head, None if isinstance(body, BodyEnd) else body, rest)
+        if isinstance(body, BodyEnd):
+            self._state = "ended"
+            self._excess = len(rest)
+            return [body]
         if codings := _codings(head):
-            self._body = None
+            self._state = "ended"
             what = (
                 f"the body of this HTTP {head.status} has the content coding {codings!a}, "
                 "though the request asked for identity"
             )
-            self._state = "ended"
             return [broken("framing", what, self._place, status)]
-        assert self._body is not None
         self._state = "body"
-        self._reading = self._body
-        return self._body.feed(rest)
+        self._body = self._reading = body
+        return body.feed(rest)
 
-    def _no_body(self, framing: Framing, rest: bytes) -> BodyEnd:
-        self._state = "ended"
-        self._excess = len(rest)
-        return BodyEnd(framing)
+    def _framed(self, head: Head, status: int | None) -> Body | BodyEnd:
+        """RFC 9112, 6.3, case by case: the reader of the body, or the end of an empty one."""
+        if self._method == "HEAD" or head.status in (204, 304):
+            return BodyEnd("none")
+        if head.get("transfer-encoding") is not None:
+            # "chunked" and nothing else, or h11 would have refused the head.
+            return ChunkedBody(self._limits.head_bytes, self._place, status)
+        length = head.get("content-length")
+        if length is None:
+            return CloseBody()
+        # At most 20 digits, or h11 would have refused it.
+        if not int(length):
+            return BodyEnd("length")
+        return LengthBody(int(length), self._place, status)
 
     # ---- a proxy that grants no tunnel
 
-    def _begin_refusal(self, head: Head, rest: bytes) -> list[Item]:
+    def _begin_refusal(self, head: Head, body: Body | None, rest: bytes) -> list[Item]:
         self._head = head
         self._state = "refusal"
-        if self._body is None or _codings(head):
-            self._body = None
+        if body is None or _codings(head):
             return [self._refused()]
-        return self._receive_refusal(self._body.feed(rest))
+        self._body = body
+        return self._receive_refusal(body.feed(rest))
 
     def _receive_refusal(self, items: list[Item]) -> list[Item]:
         """Gather the beginning of the proxy's answer, then say ``Broken`` with it."""

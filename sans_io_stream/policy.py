@@ -66,9 +66,10 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
     """To dial, to pass the proxy and to shake hands, together."""
     response: float | None = 300.0
     """From the whole request to the response head; also for each piece of the request."""
-    idle: float | None = 120.0
-    """Without a single byte of the body. Heartbeats count."""
-    progress: float | None = 600.0
+    idle: float | None = 300.0
+    """Without a single byte of the body. Heartbeats count. A model that thinks may send nothing
+    for minutes."""
+    progress: float | None = 900.0
     """With heartbeats at the most: nothing that belongs to the answer."""
     total: float | None = None
     """For the whole answer, over all connections and waits."""

@@ -14,6 +14,7 @@ import msgspec
 
 from .capture.privacy import without_secrets
 from .dialects.registry import dialect_class
+from .dialects.shapes import is_object
 from .headers import HeaderPairs, Headers, check_header, has_credentials, header_pairs
 from .strategies.continuation import CONTINUATIONS
 from .url import parse_url
@@ -62,7 +63,7 @@ class HTTPRequest:
             value = msgspec.json.decode(self.body)
         except (msgspec.MsgspecError, ValueError):
             return None
-        return value if isinstance(value, dict) else None
+        return value if is_object(value) else None
 
     def with_json(self, value: dict[str, Any]) -> Self:
         """The same with ``value`` as its body."""

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .dialects.marks import UNKNOWN
+from .dialects.marks import UNKNOWN, Trail
 from .dialects.plain import Records
 from .dialects.registry import DIALECTS
 from .errors import ResumeTokenError, SnapshotError
@@ -130,11 +130,10 @@ def load_scalars(token: ResumeToken, limits: Limits) -> Dialect:
     except (KeyError, msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise ResumeTokenError(f"resume token is damaged: its state: {error}") from None
     dialect.cursor = dialect.base = token.base
-    dialect.base_state = origin.state
     dialect.position = token.position
     dialect.by_bytes = origin.kind == "byte_offset"
     # How the answer began is not in the token: what follows the base is no beginning.
-    dialect.first = UNKNOWN
+    dialect.trail = Trail(origin.state, origin.stored, origin.contiguous, UNKNOWN)
     if isinstance(dialect, Records):
         dialect.last_event_id = str(token.base)
     return dialect

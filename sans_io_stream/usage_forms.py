@@ -39,6 +39,9 @@ __all__ = [
     "watsonx_usage",
 ]
 
+MOST_LAID_OVER = 64 << 10
+"""Bytes of a usage object over which another is laid: what never ends growing stays as it is."""
+
 
 def ollama_usage(line: dict[str, Any]) -> Usage | None:
     """The usage of Ollama: the counts and durations of its last line, which has no object for
@@ -152,7 +155,7 @@ def anthropic_usage(usage: dict[str, Any], old: Usage | None) -> Usage:
     """The usage of Anthropic Messages: the counts of ``message_delta`` are cumulative and laid
     over those of ``message_start``. Input excludes what was read from or written to a cache;
     output includes thinking, whose count is made anew and may be a few tokens too high."""
-    before = old.raw if old is not None else None
+    before = old.raw if old is not None and len(old.source) <= MOST_LAID_OVER else None
     if is_object(before):
         usage = {**before, **{key: value for key, value in usage.items() if value is not None}}
     created = usage.get("cache_creation")

@@ -23,8 +23,10 @@ PUBLIC = [
     "LimitExceeded",
     "Limits",
     "MediaDelta",
+    "OutOfStepError",
     "RateLimited",
     "ReasoningDelta",
+    "ReconnectPolicy",
     "Reconnecting",
     "ReconnectingExhausted",
     "Record",
@@ -39,8 +41,11 @@ PUBLIC = [
     "StreamError",
     "StreamFailed",
     "StreamInterrupted",
+    "StreamRequest",
+    "StreamSession",
     "StreamStart",
     "TextDelta",
+    "Timeouts",
     "ToolCall",
     "ToolCallDelta",
     "Transcript",
@@ -100,3 +105,14 @@ def test_the_encoders_are_named_apart_and_not_loaded_with_the_rest() -> None:
         check=False,
     )
     assert done.stdout.split() == ["Encoder", "sans_io_stream", "sys"], done.stderr
+
+
+def test_a_decoder_does_not_load_what_only_sessions_need() -> None:
+    code = (
+        "import sys; from sans_io_stream import *; del StreamSession, StreamRequest; "
+        "assert 'h11' in sys.modules"
+    )
+    lean = "import sys, sans_io_stream; assert 'h11' not in sys.modules"
+    for line in (code, lean):
+        done = subprocess.run([sys.executable, "-c", line], cwd=REPO, check=False, timeout=60)
+        assert done.returncode == 0, line

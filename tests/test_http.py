@@ -342,6 +342,7 @@ def test_a_tunnel() -> None:
         (b"HTTP/1.1 302 Found\r\nContent-Encoding: gzip\r\n\r\n\x1f\x8b",
          ErrorInfo("connection", ": Found", status=302)),
         (b"HTTP/1.1 204 X\r\n\r\n", None),
+        (b"HTTP/1.1 304 X\r\n\r\n", ErrorInfo("connection", ": X", status=304)),
         (
             b"HTTP/1.1 407 \r\n\r\nyou sent: Proxy-Authorization: Basic c2VjcmV0 ok",
             ErrorInfo("authentication", ": you sent: Proxy-… ok", status=407),

@@ -58,8 +58,8 @@ class Answer(Marked, kw_only=True, gc=False):
 
     reasons: ClassVar[dict[str, FinishReason]] = {}
     """The provider's finish reasons in our words; unknown ones are ``other``."""
-    timeouts: ClassVar[Timeouts] = Timeouts(idle=300.0, progress=900.0)
-    """How long its servers may be silent: a model that thinks sends nothing for minutes."""
+    timeouts: ClassVar[Timeouts] = Timeouts()
+    """How long its servers may be silent."""
     accept: ClassVar[str] = "text/event-stream"
     """The media type to ask for."""
 
@@ -258,6 +258,14 @@ class Answer(Marked, kw_only=True, gc=False):
             self.release(events, call)
         self.drop_call(call)
         events.append(ToolCall(call.index, call.id, call.name, call.arguments, call.choice))
+
+    def stop_call(self, call: Call, events: list[Event]) -> None:
+        """The end of ``call`` was told. Where its arguments are no JSON, only the reason to stop
+        will say whether the model wrote them so or was cut off in them: it stays open."""
+        if call.pieces and not is_json(call.arguments):
+            call.stopped = True
+        else:
+            self.close_call(call, events)
 
     def drop_call(self, call: Call) -> None:
         """``call`` is open no more."""

@@ -174,13 +174,14 @@ class Dialect(Answer):
             own = record.id
         if own is None and self.ended and not ended and not self.by_bytes:
             own = before
-        if self.first is None and (own is not None or self.strict):
-            self.first = digest_with(record, 0)
+        if (own is not None or self.strict) and self.marked().first is None:
+            self.marked().first = digest_with(record, 0)
         if own is not None:
             self.mark(own, events)
         elif before is not None and not self.by_bytes and (self.strict or not blank(record.data)):
-            self.since += 1
-            self.since_digest = digest_with(record, self.since_digest)
+            trail = self.marked()
+            trail.since += 1
+            trail.digest = digest_with(record, trail.digest)
 
     def tell_late(self, record: WireRecord, events: list[Event], begin: int) -> None:
         """The tail is out: of a record behind it only heartbeats and errors keep their meaning."""

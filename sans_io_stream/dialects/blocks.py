@@ -112,7 +112,7 @@ class BlockDialect(Dialect):
     def call_at(self, index: int | None) -> Call | None:
         """The open call of that block; the last open one where no number says which."""
         for call in reversed(self.calls):
-            if index is None or call.key == index or call.key is None:
+            if not call.stopped and (index is None or call.key in (index, None)):
                 return call
         return None
 
@@ -125,13 +125,13 @@ class BlockDialect(Dialect):
         call = self.call_at(index)
         if call is not None:
             self.fill_call(call, events)
-            self.close_call(call, events)
+            self.stop_call(call, events)
 
     def displace(self, index: int | None, events: list[Event]) -> None:
         """A block begins: one that is open under its number was never stopped."""
         if index is None:
             return
-        for call in [call for call in self.calls if call.key == index]:
+        for call in [call for call in self.calls if call.key == index and not call.stopped]:
             self.fill_call(call, events)
             if is_json(call.arguments):
                 self.close_call(call, events)
@@ -171,6 +171,6 @@ class BlockDialect(Dialect):
         raw = self.choice(call.choice)[1].raw_reason
         if raw is None and not complete:
             return False
-        if call.pieces:
+        if call.pieces and not call.stopped:
             return is_json(call.arguments)
         return self.reason_of(raw, call.choice) == "tool_calls"

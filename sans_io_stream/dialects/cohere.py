@@ -111,12 +111,12 @@ class Cohere(Dialect):
         elif call is not None:
             self.add_arguments(call, arguments, events)
             if type_ == "tool-call-end":
-                self.close_call(call, events)
+                self.stop_call(call, events)
 
     def open_call_at(self, key: int | None) -> Call | None:
         """The open call of that index, or the last one where there is no index."""
         for call in reversed(self.calls):
-            if key is None or call.key == key:
+            if not call.stopped and (key is None or call.key == key):
                 return call
         return None
 

@@ -63,13 +63,18 @@ RETRYABLE_KINDS = frozenset({"rate_limit", "overloaded", "timeout", "server"})
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429})
 MESSAGE_KEYS = (
     "message", "Message", "detail", "error_message", "errorMessage", "error_description",
-    "msg", "title",
+    "error_msg", "msg", "title",
 )  # fmt: skip
-STATUS_KEYS = ("status", "status_code", "http_status", "http_status_code", "raw_status_code")
+STATUS_KEYS = (
+    "status", "status_code", "statusCode", "http_status", "http_status_code", "raw_status_code",
+)  # fmt: skip
 SHOWN_TEXT = 2000
 DOCUMENT = frozenset(
-    {"code", "detail", "error_code", "message", "request_id", "status", "status_code"}
-)
+    {
+        "code", "detail", "error_code", "error_msg", "message", "request_id", "status",
+        "status_code", "statusCode",
+    }
+)  # fmt: skip
 """An object of these fields alone, with a detail in words, or with a message and more, is an
 error document, whatever its HTTP status says."""
 
@@ -89,7 +94,7 @@ def error_in(data: Any) -> ErrorInfo | None:
     marked = get("type") == "error" or get("object") == "error" or get("event_type") == "error"
     if not inner and not marked:
         if len(data) <= len(DOCUMENT) and DOCUMENT.issuperset(data):
-            beside = word(get("message")) and len(data) > 1
+            beside = (word(get("message")) or word(get("error_msg"))) and len(data) > 1
             return error_info(data) if word(get("detail")) or beside else None
         return first_of(get("errors"), data) if "errors" in data else None
     request_id = word(get("request_id"))
@@ -124,7 +129,7 @@ def error_info(
     fields: dict[str, Any], *, status: int | None = None, request_id: str | None = None
 ) -> ErrorInfo:
     """An ``ErrorInfo`` from an error object's own fields."""
-    code = fields.get("code")
+    code = fields.get("code", fields.get("error_code"))
     if not isinstance(code, str | int) or isinstance(code, bool):
         code = None
     type_ = word(fields.get("type"))

@@ -19,9 +19,10 @@ from ..errors import ErrorInfo
 from ..events import FinishReason
 from ..resume import Cursor, CursorKind
 from ..usage_forms import interactions_usage
-from .base import Dialect
+from .base import Dialect, LimitReached
 from .gemini_args import json_text
 from .gemini_fields import empty, from_base64
+from .parts import byte_size
 from .shapes import elements, is_array, is_object, members
 from .tolerant import REFUSED
 
@@ -180,6 +181,9 @@ class GeminiInteractions(Dialect):
         arguments = step.get("arguments")
         if arguments is not None:
             text = arguments if isinstance(arguments, str) else json_text(arguments)
+            if byte_size(text) > self.limits.arguments_bytes:
+                limit, what = self.limits.arguments_bytes, f"the arguments of step {key}"
+                raise LimitReached("arguments_bytes", limit, what)
             self.given[str(key)] = text
         self.signature(step.get("signature"), key, events)
 
@@ -212,7 +216,9 @@ class GeminiInteractions(Dialect):
     def read_arguments(
         self, key: int, delta: dict[str, Any], record: WireRecord, events: list[Event]
     ) -> None:
-        call = next((call for call in reversed(self.calls) if call.key == key), None)
+        call = next(
+            (call for call in reversed(self.calls) if call.key == key and not call.stopped), None
+        )
         fragment = delta.get("arguments")
         if call is None or not isinstance(fragment, str | None):
             self.unrecognized(record, "arguments of no open function call", events)
@@ -223,9 +229,9 @@ class GeminiInteractions(Dialect):
     def read_stop(self, data: dict[str, Any], events: list[Event]) -> None:
         key = key_of(data)
         given = self.given.pop(str(key), "")
-        for call in [call for call in self.calls if call.key == key]:
+        for call in [call for call in self.calls if call.key == key and not call.stopped]:
             self.add_arguments(call, given, events)
-            self.close_call(call, events)
+            self.stop_call(call, events)
         if not empty(data.get("step_usage")):
             self.annotate("step_usage", {"index": key, **members(data["step_usage"])}, events)
 

@@ -21,7 +21,7 @@ from ..usage import compact_usage
 if TYPE_CHECKING:
     from ..events import Event
 
-__all__ = ["UNKNOWN", "Marked"]
+__all__ = ["UNKNOWN", "Marked", "Trail"]
 
 MOST_SCALARS = 1024
 """Characters of the state that a resume token may hold. Beyond that its base stays back."""
@@ -30,6 +30,23 @@ MOST_MARKED = 640
 
 
 UNKNOWN = -1
+
+
+class Trail(msgspec.Struct, gc=False):
+    """What only a stream that may be taken up again has."""
+
+    base_state: str = ""
+    """The ``scalars`` at the base."""
+    stored: bool = False
+    """The provider said that the answer goes on without its reader, and can be asked for."""
+    contiguous: bool = True
+    """The numbers that are cursors went up by one so far."""
+    first: int | None = None
+    """The digest of the first record; ``UNKNOWN`` if another process has read it."""
+    since: int = 0
+    """How many records without a cursor of their own came behind the last one that had one."""
+    digest: int = 0
+    """Of those records, one after the other."""
 
 
 class Marked(msgspec.Struct, kw_only=True, gc=False):
@@ -46,23 +63,20 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
     """The cursor of the last record that had one."""
     base: Cursor | None = None
     """The last cursor at which no call was open."""
-    base_state: str = ""
-    """The ``scalars`` at ``base``."""
-    stored: bool = False
-    """The provider said that the answer goes on without its reader, and can be asked for."""
-    contiguous: bool = True
-    """The numbers that are cursors went up by one so far."""
     by_bytes: bool = False
     """Cursors are offsets in the body, which no record holds."""
-    first: int | None = None
-    """The digest of the first record of a stream that may be taken up again; ``UNKNOWN`` if
-    another process has read it."""
-    since: int = 0
-    """How many records without a cursor of their own came behind ``cursor``."""
-    since_digest: int = 0
+    trail: Trail | None = None
+    """None until there is something to be known."""
     origin: ResumeOrigin | None = None
     position: int = 0
     """How many events of the answer there were."""
+
+    def marked(self) -> Trail:
+        """The trail, made if it was not there."""
+        trail = self.trail
+        if trail is None:
+            trail = self.trail = Trail()
+        return trail
 
     def holds(self) -> bool:
         """Whether something is half read: a tool call, a character."""
@@ -72,7 +86,8 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
         """Append the resume point behind a record that has a cursor."""
         if self.by_bytes and not isinstance(cursor, int):
             return
-        self.since = self.since_digest = 0
+        trail = self.marked()
+        trail.since = trail.digest = 0
         if cursor == "" or size_of(cursor) + size_of(self.response_id) > MOST_MARKED:
             # An empty id takes the last one back; a huge one would not fit into a token.
             self.cursor = None
@@ -83,9 +98,9 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
     def point(self, cursor: Cursor) -> ResumePoint:
         """The resume point at ``cursor``. While nothing changes but the count, all share one
         origin; while a call is open, or half a character, its base stays where it was."""
-        held = self.holds()
+        trail, held = self.marked(), self.holds()
         if not held and len(state := self.scalars()) <= MOST_SCALARS:
-            self.base, self.base_state = cursor, state
+            self.base, trail.base_state = cursor, state
         else:
             held = True
         base = self.base if held else None
@@ -94,10 +109,10 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
             origin is None
             or origin.held != held
             or origin.base != base
-            or origin.state != self.base_state
+            or origin.state != trail.base_state
             or origin.response_id != self.response_id
-            or origin.stored != self.stored
-            or origin.contiguous != self.contiguous
+            or origin.stored != trail.stored
+            or origin.contiguous != trail.contiguous
         ):
             kind: CursorKind = "byte_offset" if self.by_bytes else self.cursor_kind
             origin = self.origin = ResumeOrigin(
@@ -106,9 +121,9 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
                 self.response_id,
                 held,
                 base,
-                self.stored,
-                self.contiguous,
-                self.base_state,
+                trail.stored,
+                trail.contiguous,
+                trail.base_state,
             )
         return ResumePoint(cursor, self.position, origin, self.ended)
 
@@ -125,9 +140,10 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
 
 PASSING = frozenset(
     {
-        "limits", "calls", "base", "base_state", "cursor", "origin", "position", "halves", "lax",
-        "since", "since_digest", "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
-        "opening", "at", "channel", "first", "last", "given", "by_bytes", "last_event_id",
+        "limits", "calls", "base", "cursor", "origin", "position", "halves", "lax",
+        "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
+        "opening", "at", "channel", "last", "trail", "familiar",
+        "generated", "given", "by_bytes", "last_event_id",
     }
 )  # fmt: skip
 """Fields that say where a stream stands, not what is known of the answer."""

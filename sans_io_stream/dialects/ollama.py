@@ -57,7 +57,7 @@ class Ollama(Dialect):
     name: ClassVar[str] = "ollama"
     accept: ClassVar[str] = "application/x-ndjson"
     # The first answer of a model waits until it is loaded.
-    timeouts: ClassVar[Timeouts] = Timeouts(response=900.0, idle=300.0, progress=900.0)
+    timeouts: ClassVar[Timeouts] = Timeouts(response=900.0)
     events_per_delta: ClassVar[int] = 1
     reasons: ClassVar[dict[str, FinishReason]] = {"stop": "stop", "length": "length"}
 

@@ -384,6 +384,9 @@ class OpenAIChat(Dialect):
             usage = scrub(value) if self.lax else value
             self.count_tokens(chat_usage(usage, msgspec.json.encode(usage), ""), events)
             return
+        if field == "error" and self.read_error({field: value}):
+            # By OpenRouter's types a choice may fail by itself.
+            return
         kind = NAMED.get(field)
         if kind is None:
             self.extra(field, value, events, choice)

@@ -173,7 +173,7 @@ class OpenAIResponses(Dialect):
         if last is not None and sequence <= last:
             self.unordered = True
         elif last is not None and sequence != last + 1:
-            self.contiguous = False
+            self.marked().contiguous = False
         if not self.unordered:
             self.cursor = sequence
 
@@ -201,7 +201,8 @@ class OpenAIResponses(Dialect):
         response = data.get("response")
         if is_object(response):
             # Only a response that is made in the background outlives its connection.
-            self.stored = self.stored or response.get("background") is True
+            if response.get("background") is True:
+                self.marked().stored = True
             self.start(response.get("id"), response.get("model"), events)
         elif not self.started and kind.startswith("response."):
             self.start(data.get("id"), data.get("model"), events)

@@ -38,7 +38,8 @@ class Call(msgspec.Struct, gc=False):
     name: str | None = None
     pieces: list[str] = []
     size: int = 0
-    kind: str = ""
+    stopped: bool = False
+    """Its end was told, but its arguments are no JSON: the reason to stop says why."""
     scan: JSONScan | None = None
     """Follows the structure of the arguments, once somebody asks whether they are whole."""
     scanned: int = 0

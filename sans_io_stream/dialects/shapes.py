@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 from typing import Any, TypeGuard
 
 __all__ = ["elements", "is_array", "is_object", "members", "short", "whole_number", "word"]
@@ -42,7 +42,9 @@ def short(name: str) -> str:
     """``name``, or a digest of it if it is too long to be remembered."""
     if len(name) <= LONGEST_NAME:
         return name
-    return hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
+    data = name.encode("utf-8", "replace")
+    # A peer that made two of its names meet would only confuse its own answer.
+    return f"{zlib.crc32(data):08x}{zlib.adler32(data):08x}:{len(data)}"
 
 
 def word(value: Any) -> str | None:

@@ -118,7 +118,8 @@ class Assembly:
             return Known(token.origin.response_id, token.origin.stored, token.base)
         dialect = self.decoder.known
         cursor = self.decoder.offset if self.by_bytes else dialect.cursor
-        return Known(dialect.response_id, dialect.stored, cursor)
+        stored = dialect.trail is not None and dialect.trail.stored
+        return Known(dialect.response_id, stored, cursor)
 
     @property
     def begun(self) -> bool:
@@ -191,14 +192,15 @@ class Assembly:
 
     def _begin_seam(self, decoder: JoinedDecoder, known: Dialect) -> None:
         self._seam_bytes = []
+        trail = known.marked()
         seam = Seam(
             asked=known.cursor,
             seen=known.cursor,
-            first=known.first,
+            first=trail.first,
             recent=tuple(self.progress.recent),
-            contiguous=known.contiguous,
-            since=known.since,
-            digest=known.since_digest,
+            contiguous=trail.contiguous,
+            since=trail.since,
+            digest=trail.digest,
         )
         decoder.rejoin(*self._content, seam)
 
@@ -220,7 +222,8 @@ class Assembly:
         known = decoder.known if decoder is not None else None
         if known is not None and decoder is not None:
             cursor = decoder.offset if self.by_bytes else known.cursor
-            return Seen(cursor, known.contiguous, known.since, known.since_digest)
+            trail = known.marked()
+            return Seen(cursor, trail.contiguous, trail.since, trail.digest)
         return Seen() if token is None else Seen(token.seen, token.origin.contiguous)
 
     def receive(self, data: bytes) -> list[Event]:

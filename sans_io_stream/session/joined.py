@@ -87,7 +87,7 @@ class JoinedDecoder(StreamDecoder):
         Afterwards either ``rejoin`` or ``receive_eof``. A row of bytes is left as it is.
         """
         events: list[Event] = []
-        if self._paused or self._ended or self._opening is not None or self._offset is not None:
+        if self._paused or self._over or self._opening is not None or self._offset is not None:
             return events
         framing, dialect = self._reading()
         self._paused, self._fast = True, None
@@ -169,13 +169,13 @@ class JoinedDecoder(StreamDecoder):
         """The decoder that ``snapshot`` saw, as it is after a break: the body it was reading
         is gone, but for a row of bytes, which goes on at its next one."""
         restored = StreamDecoder.restore(blob)
-        decoder = cls(limits=limits, offset=offset)
+        decoder = cls(restored.dialect, limits=limits, offset=offset)
         decoder.adopt(restored)
         return decoder
 
     def adopt(self, other: StreamDecoder) -> None:
         """Take over what ``other`` knows."""
-        self._ended, self._input_ended = other._ended, other._input_ended
+        self._over = other._over
         self._framing, self._dialect, self._opening = other._framing, other._dialect, other._opening
         if self._opening is not None:
             self._kept = self._dialect

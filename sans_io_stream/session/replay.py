@@ -224,6 +224,7 @@ class Replay(msgspec.Struct, gc=False):
 
 def rest_of(event: Event, data: bytes) -> Event:
     """``event`` with only the end of its content."""
-    field = {ToolCallDelta: "arguments", MediaDelta: "data"}.get(type(event), "text")
-    value = data if field == "data" else data.decode()
-    return msgspec.structs.replace(event, **{field: value})
+    if isinstance(event, MediaDelta):
+        return msgspec.structs.replace(event, data=data)
+    field = "arguments" if isinstance(event, ToolCallDelta) else "text"
+    return msgspec.structs.replace(event, **{field: data.decode()})

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import msgspec
 
+from ..dialects.shapes import members
 from .base import Known, Strategy, call
 from .urls import sibling
 
@@ -41,8 +42,7 @@ class HolySheepStrategy(Strategy, frozen=True, kw_only=True):
         body: dict[str, Any] | None = first.json()
         if body is None:
             return None
-        options = body.get("stream_options")
-        options = {**(options if isinstance(options, dict) else {}), "resume_from_event_id": cursor}
+        options = {**members(body.get("stream_options")), "resume_from_event_id": cursor}
         return first.with_json({**body, "stream_options": options})
 
     def check(self, first: HTTPRequest, known: Known) -> HTTPRequest | None:
@@ -57,4 +57,4 @@ class HolySheepStrategy(Strategy, frozen=True, kw_only=True):
             told = msgspec.json.decode(body)
         except (msgspec.MsgspecError, ValueError):
             return False
-        return 200 <= status < 300 and isinstance(told, dict) and told.get("valid") is True
+        return 200 <= status < 300 and members(told).get("valid") is True

@@ -20,6 +20,7 @@ from sans_io_stream.dialects.anthropic import STRUCTURAL
 from tests.dialects.block_wires import (
     ANSWER,
     PING,
+    SSE,
     STOP,
     TOOL,
     Record,
@@ -127,6 +128,19 @@ def test_counts_are_laid_over_each_other() -> None:
 def test_reasons(raw: str, reason: str) -> None:
     said = transcript(sse(start(), text(0, "x"), last(raw), STOP), "anthropic")
     assert (said.finish_reason, said.raw_finish_reason) == (reason, raw)
+
+
+def test_counts_that_never_end_growing_are_bounded() -> None:
+    delta = '{"type":"message_delta","delta":{},"usage":{"output_tokens":%d,"k%d":"%s"}}'
+    body = sse(start(input_tokens=9, output_tokens=1))
+    decoder = StreamDecoder("anthropic", content_type=SSE)
+    events = decoder.receive_data(body)
+    for number in range(200):
+        record = delta % (number, number, "x" * 1000)
+        events = decoder.receive_data(f"data: {record}\n\n".encode())
+        assert len(decoder.snapshot()) < 100_000
+    (usage,) = (event for event in events if isinstance(event, Usage))
+    assert (usage.prompt_tokens, usage.completion_tokens) == (9, 199)
 
 
 def test_what_the_message_says_beside_its_reason() -> None:

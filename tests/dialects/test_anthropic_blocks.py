@@ -65,6 +65,24 @@ def test_a_call_that_never_stops_is_whole_if_its_arguments_are(
     assert bool(of(read(body, "anthropic"), ToolCall)) is whole
 
 
+@pytest.mark.parametrize(
+    ("reason", "whole"), [("tool_use", True), ("max_tokens", False), ("refusal", False)]
+)
+def test_a_call_that_stops_in_its_arguments_is_what_the_reason_says(
+    reason: str, whole: bool
+) -> None:
+    # The block stops though the limit of tokens cut the call off; or the model wrote no JSON.
+    again = {**TOOL, "id": "toolu_2"}
+    body = sse(
+        start(), begin(0, "tool_use", **TOOL), arguments(0, '{"a":'), stop(0),
+        begin(0, "tool_use", **again), arguments(0, "{}"), stop(0), last(reason), STOP,
+    )  # fmt: skip
+    events = read(body, "anthropic")
+    cut = [ToolCall(0, "toolu_1", "find", '{"a":')] if whole else []
+    assert of(events, ToolCall) == [ToolCall(1, "toolu_2", "find", "{}"), *cut]
+    assert not of(read(body[: body.index(b"event: message_delta")], "anthropic"), ToolCall)[1:]
+
+
 def test_a_call_that_the_end_cuts_off_is_none() -> None:
     events = read(sse(*ANSWER[:16]), "anthropic")
     assert of(events, ToolCallDelta)

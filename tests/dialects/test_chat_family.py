@@ -158,6 +158,17 @@ def test_openrouter_fails_in_midstream_and_counts_after_it() -> None:
     assert (usage.cost, usage.final) == (0.5, False)
 
 
+def test_a_choice_may_fail_by_itself() -> None:
+    failing = chunk(reason="error")
+    failing["choices"][0]["error"] = {"code": 502, "message": "Upstream went away"}
+    got = chat(text("par"), failing, DONE)
+    assert got.outcome == "failed"
+    assert got.error is not None
+    assert (got.error.kind, got.error.message) == ("server", "Upstream went away")
+    assert got.annotations("extra") == []
+    assert chat(text("x"), {**STOP, "choices": [{**STOP["choices"][0], "error": {}}]}).error is None
+
+
 def test_vllm_counts_on_every_chunk() -> None:
     def spent(count: int) -> dict[str, Any]:
         return {"prompt_tokens": 5, "completion_tokens": count, "total_tokens": 5 + count}

@@ -102,6 +102,15 @@ def test_thinking_is_reasoning_and_a_plan_is_neither() -> None:
     ]
 
 
+@pytest.mark.parametrize(("reason", "whole"), [("TOOL_CALL", True), ("MAX_TOKENS", False)])
+def test_a_call_that_ends_in_its_arguments_is_what_the_reason_says(
+    reason: str, whole: bool
+) -> None:
+    ended = {"type": "tool-call-end", "index": 0}
+    got = cohere(START, call(0, "a", "weather", '{"city":'), ended, end(reason))
+    assert got.of(ToolCall) == ([ToolCall(0, "a", "weather", '{"city":')] if whole else [])
+
+
 def test_parallel_tool_calls_close_each_with_its_own_record() -> None:
     got = cohere(
         START,

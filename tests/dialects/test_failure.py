@@ -80,6 +80,9 @@ def told(data: Any) -> ErrorInfo:
             '{"detail":[{"msg":"x"}]}',
         ),
         ({"error": True}, None, None, "True"),
+        # Gateways: Azure's API management, Baidu
+        ({"statusCode": 401, "message": "m"}, None, None, "m"),
+        ({"error_code": 336003, "error_msg": "m"}, None, 336003, "m"),
     ],
 )  # fmt: skip
 def test_shapes(data: Any, type_: str | None, code: Any, message: str) -> None:
@@ -90,7 +93,8 @@ def test_shapes(data: Any, type_: str | None, code: Any, message: str) -> None:
 NONE: list[Any] = [
         {"error": None}, {"error": {}}, {"error": ""}, {"error": False}, {"errors": []},
         {"errors": None}, {"errors": [{}]}, {"errors": [1]}, {"errors": 3}, {"type": "errors"},
-        {"message": "m"}, [], [{"error": "a"}, {"error": "b"}], "error", 1, None, {},
+        {"message": "m"}, {"error_msg": "m"}, {"statusCode": 401},
+        [], [{"error": "a"}, {"error": "b"}], "error", 1, None, {},
 ]  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import pytest
 from sans_io_stream import (
     ErrorInfo,
     Finish,
+    Limits,
     MediaDelta,
     ReasoningDelta,
     ResumePoint,
@@ -148,6 +149,25 @@ def test_an_interaction_that_goes_on_has_not_ended(status: str) -> None:
     assert (got.outcome, got.of(Finish)) == ("interrupted", [])
     got = interaction(*records, delta(0, "text", text="b"), completed())
     assert (got.outcome, got.transcript.text) == ("complete", "ab")
+
+
+def test_arguments_that_come_with_their_step_are_bounded() -> None:
+    begun = start(0, "function_call", id="c", name="f", arguments={"x": "y" * 9})
+    assert interaction(created(), begun, limits=Limits(arguments_bytes=17)).outcome == "interrupted"
+    got = interaction(created(), begun, limits=Limits(arguments_bytes=16))
+    assert got.error is not None
+    assert "Limits.arguments_bytes" in got.error.message
+
+
+@pytest.mark.parametrize(("status", "whole"), [("requires_action", True), ("incomplete", False)])
+def test_a_call_that_stops_in_its_arguments_is_what_the_status_says(
+    status: str, whole: bool
+) -> None:
+    got = interaction(
+        created(), start(0, "function_call", id="c", name="f"),
+        delta(0, "arguments_delta", arguments='{"x"'), stop(0), completed(status),
+    )  # fmt: skip
+    assert got.of(ToolCall) == ([ToolCall(0, "c", "f", '{"x"')] if whole else [])
 
 
 def test_a_cancelled_interaction() -> None:

@@ -313,7 +313,7 @@ class Conversation(Story):
         return int(asked.query["from"])
 
     def knows(self, cursor: Any) -> bool:
-        return 0 <= int(cursor) <= sum(len(wire) for _, wire in self.records)
+        return int(cursor) in range(1 + sum(len(wire) for _, wire in self.records))
 
     def after(self, cursor: Any) -> list[bytes]:
         body = b"".join(wire for _, wire in self.records)[cursor or 0 :]
