@@ -134,8 +134,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         # Joined just once: what follows the last record in ``data`` alone is held again.
         data = held.join(ends)
         self.held = None
-        known = self.learnt.has_lead or not self.lead_end
-        if known and len(data) <= self.cap and (payload := self.only(data)) is not None:
+        if len(data) <= self.cap and self._complete() and (payload := self.only(data)) is not None:
             self.form = self.learnt
             self.mixed = False
             self.room = self.cap
@@ -162,6 +161,10 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         if self.held is None and self._between():
             self.room = self.cap
         return items
+
+    def _complete(self) -> bool:
+        """The learnt form has all that can be learnt: a lead, where there may be one."""
+        return self.learnt.has_lead or not self.lead_end
 
     def _unhold(self, items: list[Item]) -> None:
         """Read after all, line by line, what was held."""
@@ -199,7 +202,8 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
 
         Returns what is left, from the first record on that looks like the one before it.
         """
-        while self.young and not data.startswith(self.header):
+        # As long as a lead is looked for, the one that comes first looks like no other.
+        while self.young and not (self._complete() and data.startswith(self.header)):
             ends = [(data.find(end * 2), end) for end in TAILS]
             found, end = min((place for place in ends if place[0] >= 0), default=(-1, b""))
             if found < 0:
@@ -215,10 +219,10 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
     def _read_batch(self, data: bytes, items: list[Item]) -> list[Item]:
         """Cut the runs of plain records out of ``data``; the rest goes line by line."""
         header, tail = self.header, self.tail
-        separator = tail + header
         begin = 0
         begun = data.startswith(header) or header.startswith(data)
         if not (begun and self._between()):
+            separator = tail + header
             found = data.find(separator) if len(data) > 2 * len(separator) else -1
             begin = found + len(tail) if found >= 0 else len(data)
             self._slow(data[:begin], items)
@@ -228,13 +232,7 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         self.started = True
         stop = data.rfind(tail)
         if stop >= begin:
-            parts = data[begin + len(header) : stop].split(separator)
-            # Two searches in all of them at once take half as long as two in each.
-            joined = b"".join(parts)
-            if LF in joined or CR in joined:
-                self._read_parts(parts, items)
-            else:
-                items = items + parts if items else parts  # type: ignore[assignment, operator]
+            items = self._read_run(data, begin, stop, items)
             begin = stop + len(tail)
             if begin == len(data):
                 return items
@@ -242,6 +240,23 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         if not (self._between() and self._hold(rest)):
             self._slow(rest, items)
         return items
+
+    def _read_run(self, data: bytes, begin: int, stop: int, items: list[Item]) -> list[Item]:
+        """Cut up ``data[begin:stop]``: a header, and records up to the last one's line ends."""
+        lead = self.learnt.lead
+        fields = self.header[: self.learnt.cut]
+        # To split at the lead, too, would take longer than all the rest: it is a long needle.
+        separator = self.tail + fields
+        found = data[begin + len(fields) : stop].split(separator)
+        parts = [part.removeprefix(lead) for part in found] if lead else found
+        # Two searches in all of them at once take half as long as two in each.
+        joined = b"".join(parts)
+        count = len(parts)
+        size = len(joined) + count * (len(fields) + len(lead)) + (count - 1) * len(self.tail)
+        if size != stop - begin or LF in joined or CR in joined:
+            self._read_parts(found, lead, items)
+            return items
+        return [*items, *parts] if items else [*parts]
 
     def _hold(self, rest: bytes) -> bool:
         """Hold ``rest`` if it begins a plain record; False if it does not."""
@@ -265,15 +280,16 @@ class SSE(EventLines, kw_only=True, gc=False, tag_field="framing", tag="sse"):
         self.held.add(line)
         return True
 
-    def _read_parts(self, parts: list[bytes], items: list[Item]) -> None:
+    def _read_parts(self, parts: list[bytes], lead: bytes, items: list[Item]) -> None:
         """Runs of plain records with others between them."""
+        fields, tail = self.header[: self.learnt.cut], self.tail
         for part in parts:
             if self.broken:
                 return
-            if LF in part or CR in part:
-                self._slow(self.header + part + self.tail, items)
+            if LF in part or CR in part or not part.startswith(lead):
+                self._slow(fields + part + tail, items)
             else:
-                items.append(part)
+                items.append(part[len(lead) :])
 
     def _saw_record(self, block: Pending, data: bytes, end: bytes) -> None:
         shape = block.shape

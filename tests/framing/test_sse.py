@@ -256,6 +256,21 @@ def test_plain_records_are_bare(size: int) -> None:
     assert bare >= 490
 
 
+@pytest.mark.parametrize("size", [1, 7, 1400, 16384])
+def test_a_lead_is_learnt_however_the_reads_fall(size: int) -> None:
+    """What is the same in all records is left out of them in large reads, too."""
+    head = b'data: {"id":"x","choices":'
+    data = b"".join(head + b"[%d]}\n\n" % n for n in range(500))
+    framing = SSE(limits=Limits(), lead_end=b'"choices":')
+    short = 0
+    for begin in range(0, len(data), size):
+        items = framing.feed(data[begin : begin + size])
+        short += sum(type(item) is bytes and framing.form.has_lead for item in items)
+    assert framing.header == head
+    # The first large read has learnt it in its first record.
+    assert short >= 440
+
+
 @pytest.mark.parametrize("size", [1, 13, 1400])
 def test_a_long_record_is_held_in_pieces(size: int) -> None:
     """What is unread is never joined before it can be read: that would be quadratic."""
