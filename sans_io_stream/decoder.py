@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypedDict
 
 from .dialects.base import Dialect, LimitReached
-from .dialects.registry import dialect_class, load_all
+from .dialects.registry import dialect_class
 from .errors import ErrorInfo, Outcome, StreamClosedError
 from .events import (
     Disconnected,
@@ -87,8 +87,6 @@ class StreamDecoder:
         terminator: str | None = None,
         shortcuts: bool = True,
     ) -> None:
-        if dialect is None:
-            load_all()
         self._raw = raw
         self._fast: SSE | JSONLines | None = None
         self._framing: AnyFraming | None = None
@@ -210,8 +208,7 @@ class StreamDecoder:
         Raises ``SnapshotError`` if ``blob`` is damaged or of another version.
         """
         state = load(blob)
-        seeking = state.opening is not None and state.opening.dialect is None
-        decoder = cls(None if seeking else "text", raw=state.raw)
+        decoder = cls(raw=state.raw)
         if state.ended:
             decoder._over = CLOSED if state.input_ended else ENDED
         decoder._opening = state.opening

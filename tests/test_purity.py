@@ -35,8 +35,6 @@ STDLIB = {
 # The one door to the outside: imported when a file of captures is opened, never before.
 # See docs/decisions/0002-captures-open-files.md.
 DOORS = {
-    # Our own modules, by their names, when a decoder is made. See docs/decisions/0008.
-    "sans_io_stream/dialects/registry.py": {"importlib.import_module"},
     "sans_io_stream/capture/recorded.py": {"sans_io_stream_adapters.files.read_lines"},
     "sans_io_stream/capture/writer.py": {
         "sans_io_stream_adapters.files.LineFile",

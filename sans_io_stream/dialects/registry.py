@@ -1,81 +1,60 @@
-"""The dialects by name, and their aliases.
-
-A dialect's module is imported when somebody first asks for it by name, and all of them when a
-decoder is made that has to find its dialect itself: before a stream begins, never within one.
-"""
+"""The dialects by name, and their aliases."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cache
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ..errors import UnknownDialectError
+from .anthropic import Anthropic
+from .anthropic_completions import AnthropicCompletions
+from .bedrock_converse import BedrockConverse
+from .bedrock_invoke import BedrockInvoke
+from .cohere import Cohere
+from .cohere_v1 import CohereV1
+from .gemini import Gemini
+from .gemini_interactions import GeminiInteractions
+from .holysheep import HolySheep
+from .mistral import Mistral
+from .native import Native
+from .ollama import Ollama
+from .openai_assistants import OpenAIAssistants
+from .openai_chat import OpenAIChat
+from .openai_completions import OpenAICompletions
+from .openai_responses import OpenAIResponses
+from .plain import PlainText, Records
+from .replicate import Replicate
+from .watsonx import Watsonx
 
 if TYPE_CHECKING:
     from .base import Dialect
 
-__all__ = ["ALIASES", "DIALECTS", "dialect_class", "load_all"]
+__all__ = ["ALIASES", "DIALECTS", "dialect_class"]
 
-CLASSES = {
-    "openai-chat": "OpenAIChat",
-    "openai-responses": "OpenAIResponses",
-    "openai-assistants": "OpenAIAssistants",
-    "openai-completions": "OpenAICompletions",
-    "cohere": "Cohere",
-    "cohere-v1": "CohereV1",
-    "ollama": "Ollama",
-    "watsonx": "Watsonx",
-    "replicate": "Replicate",
-    "anthropic": "Anthropic",
-    "anthropic-completions": "AnthropicCompletions",
-    "bedrock-converse": "BedrockConverse",
-    "bedrock-invoke": "BedrockInvoke",
-    "gemini": "Gemini",
-    "gemini-interactions": "GeminiInteractions",
-    "mistral": "Mistral",
-    "holysheep": "HolySheep",
-    "native": "Native",
-    "text": "PlainText",
-    "records": "Records",
+DIALECTS: dict[str, type[Dialect]] = {
+    cls.name: cls
+    for cls in (
+        OpenAIChat,
+        OpenAIResponses,
+        OpenAIAssistants,
+        OpenAICompletions,
+        Cohere,
+        CohereV1,
+        Ollama,
+        Watsonx,
+        Replicate,
+        Anthropic,
+        AnthropicCompletions,
+        BedrockConverse,
+        BedrockInvoke,
+        Gemini,
+        GeminiInteractions,
+        Mistral,
+        HolySheep,
+        Native,
+        PlainText,
+        Records,
+    )
 }
-"""Each dialect's class."""
-SHARED_MODULE = {"text": "plain", "records": "plain"}
-"""Where a dialect's module does not have its name."""
-
-
-class Dialects(Mapping[str, "type[Dialect]"]):
-    """The classes by name, each imported when it is first asked for."""
-
-    def __init__(self) -> None:
-        self._loaded: dict[str, type[Dialect]] = {}
-
-    def __getitem__(self, name: str) -> type[Dialect]:
-        known = self._loaded.get(name)
-        if known is None:
-            found = CLASSES[name]
-            module = SHARED_MODULE.get(name, name.replace("-", "_"))
-            known = getattr(import_module(f".{module}", __name__.rpartition(".")[0]), found)
-            self._loaded[name] = known
-        return known
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(CLASSES)
-
-    def __len__(self) -> int:
-        return len(CLASSES)
-
-
-DIALECTS = Dialects()
-
-
-@cache
-def load_all() -> None:
-    """Import every dialect: whoever looks for one in a stream needs them at hand."""
-    for name in CLASSES:
-        DIALECTS[name]
-
 
 ALIASES: dict[str, str] = {
     "openai": "openai-chat",

@@ -329,6 +329,7 @@ class Assembly:
             and not self.refused
             and self.fresh
             and self.progress.visible
+            and self.progress.announced is None
             and (known.cursor is None or known.cursor_kind == "sequence")
         )
         return decoder if plain and not self.by_bytes else None
@@ -361,7 +362,7 @@ class Assembly:
             if known.cursor_kind != "sequence" and known.cursor is not None:
                 points = [event.cursor for event in events if type(event) is ResumePoint]
                 self.progress.recent = (self.progress.recent + points)[-RECENT:]
-        if not (self.fresh and self.progress.visible):
+        if not (self.fresh and self.progress.visible and self.progress.announced is None):
             events = self._look(events)
         if self.progress.delivered is not None:
             self.progress.delivered.note(events)
@@ -370,13 +371,14 @@ class Assembly:
     def _look(self, events: list[Event]) -> list[Event]:
         """Whether something new came, and whether it can be seen."""
         types = {type(event) for event in events}
+        answers = not ANSWER_EVENTS.isdisjoint(types)
         self.progress.visible = self.progress.visible or not VISIBLE.isdisjoint(types)
-        if not self.fresh and not ANSWER_EVENTS.isdisjoint(types):
-            self.fresh = True
-            if self.progress.announced is not None:
-                place = next(i for i, e in enumerate(events) if type(e) in ANSWER_EVENTS)
-                events = [*events[:place], Resumed(self.progress.announced), *events[place:]]
-                self.progress.announced = None
+        # A record without events of its own has moved the cursor.
+        self.fresh = self.fresh or answers or ResumePoint in types
+        if answers and self.progress.announced is not None:
+            place = next(i for i, e in enumerate(events) if type(e) in ANSWER_EVENTS)
+            events = [*events[:place], Resumed(self.progress.announced), *events[place:]]
+            self.progress.announced = None
         return events
 
     def _admit(self, replay: Replay, events: list[Event]) -> list[Event]:

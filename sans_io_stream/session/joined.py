@@ -169,7 +169,7 @@ class JoinedDecoder(StreamDecoder):
         """The decoder that ``snapshot`` saw, as it is after a break: the body it was reading
         is gone, but for a row of bytes, which goes on at its next one."""
         restored = StreamDecoder.restore(blob)
-        decoder = cls(restored.dialect, limits=limits, offset=offset)
+        decoder = cls(limits=limits, offset=offset)
         decoder.adopt(restored)
         return decoder
 
