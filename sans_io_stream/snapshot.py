@@ -131,9 +131,9 @@ def load_scalars(token: ResumeToken, limits: Limits) -> Dialect:
         raise ResumeTokenError(f"resume token is damaged: its state: {error}") from None
     dialect.cursor = dialect.base = token.base
     dialect.position = token.position
-    dialect.by_bytes = origin.kind == "byte_offset"
     # How the answer began is not in the token: what follows the base is no beginning.
     dialect.trail = Trail(origin.state, origin.stored, origin.contiguous, UNKNOWN)
+    dialect.trail.by_bytes = origin.kind == "byte_offset"
     if isinstance(dialect, Records):
         dialect.last_event_id = str(token.base)
     return dialect

@@ -47,6 +47,8 @@ class Trail(msgspec.Struct, gc=False):
     """How many records without a cursor of their own came behind the last one that had one."""
     digest: int = 0
     """Of those records, one after the other."""
+    by_bytes: bool = False
+    """Cursors are offsets in the body, which no record holds."""
 
 
 class Marked(msgspec.Struct, kw_only=True, gc=False):
@@ -63,13 +65,16 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
     """The cursor of the last record that had one."""
     base: Cursor | None = None
     """The last cursor at which no call was open."""
-    by_bytes: bool = False
-    """Cursors are offsets in the body, which no record holds."""
     trail: Trail | None = None
     """None until there is something to be known."""
     origin: ResumeOrigin | None = None
     position: int = 0
     """How many events of the answer there were."""
+
+    @property
+    def by_bytes(self) -> bool:
+        """Whether cursors are offsets in the body."""
+        return self.trail is not None and self.trail.by_bytes
 
     def marked(self) -> Trail:
         """The trail, made if it was not there."""
@@ -143,7 +148,7 @@ PASSING = frozenset(
         "limits", "calls", "base", "cursor", "origin", "position", "halves", "lax",
         "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
         "opening", "at", "channel", "last", "trail", "familiar",
-        "generated", "given", "by_bytes", "last_event_id",
+        "generated", "given", "last_event_id",
     }
 )  # fmt: skip
 """Fields that say where a stream stands, not what is known of the answer."""

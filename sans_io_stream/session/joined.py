@@ -219,7 +219,8 @@ class JoinedDecoder(StreamDecoder):
             return framing, self._kept
         dialect.generation = self._generation
         dialect.position = self._position
-        dialect.by_bytes = self._offset is not None
+        if self._offset is not None:
+            dialect.marked().by_bytes = True
         return framing, dialect
 
     def _shortcut(self) -> SSE | JSONLines | None:

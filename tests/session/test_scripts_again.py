@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -258,7 +259,7 @@ def test_cancel_ends_every_state_at_once(state: str) -> None:
 
 @pytest.mark.parametrize("state", STATES)
 def test_what_is_out_of_step_raises_and_changes_nothing(state: str) -> None:
-    calls: dict[str, Any] = {
+    calls: dict[str, Callable[[StreamSession], list[Event]]] = {
         "connected": lambda s: s.connected(0.0),
         "tls_started": lambda s: s.tls_started(0.0),
         "sent": lambda s: s.sent(0.0),
