@@ -1,4 +1,4 @@
-"""What a chunk costs to read, beside h11, which would read it otherwise.
+"""What a chunk costs to read, beside h11, which would read it otherwise; and what a session adds.
 
 Chunks of 331 bytes, each an OpenAI chunk of the streams in ``bodies``, in one read each: what
 providers send. h11 and the project's reader take turns in one run; of each the best round
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import h11
 
-from sans_io_stream import StreamDecoder
+from sans_io_stream import StreamDecoder, StreamRequest, StreamSession
 from sans_io_stream.http import Exchange
 
 from .bodies import chat
@@ -34,6 +34,7 @@ class Costs(NamedTuple):
     event: float
     chunk_to_h11: float
     event_to_h11: float
+    session_to_event: float
 
 
 def ours(chunks: list[bytes]) -> None:
@@ -55,6 +56,18 @@ def ours_decoded(chunks: list[bytes]) -> None:
             if type(item) is bytes:
                 decode(item)
     decoder.receive_eof()
+
+
+def by_session(chunks: list[bytes]) -> None:
+    request = StreamRequest("POST", "http://h/v1/chat/completions", dialect="openai-chat")
+    session = StreamSession(request)
+    session.start(0.0)
+    session.connected(0.0)
+    session.sent(0.0)
+    receive = session.receive_data
+    receive(HEAD, 0.0)
+    for data in chunks:
+        receive(data, 0.0)
 
 
 def by_h11(chunks: list[bytes], decode: Callable[[bytes], object] | None = None) -> None:
@@ -79,14 +92,20 @@ def by_h11_decoded(chunks: list[bytes]) -> None:
 @cache
 def costs(quick: bool) -> Costs:
     chunks = [b"%x\r\n%b\r\n" % (len(record), record) for record in chat("text").records]
-    runs = (ours, by_h11, ours_decoded, by_h11_decoded)
+    runs = (ours, by_h11, ours_decoded, by_h11_decoded, by_session)
     spent: list[list[float]] = [[] for _ in runs]
     for _ in range(9 if quick else 31):
         for times, run in zip(spent, runs, strict=True):
             begin = process_time_ns()
             run(chunks)
             times.append((process_time_ns() - begin) / len(chunks) / 1000)
-    return Costs(min(spent[0]), min(spent[2]), ratio(spent[0], spent[1]), ratio(spent[2], spent[3]))
+    return Costs(
+        min(spent[0]),
+        min(spent[2]),
+        ratio(spent[0], spent[1]),
+        ratio(spent[2], spent[3]),
+        ratio(spent[4], spent[2]),
+    )
 
 
 def ratio(ours: list[float], theirs: list[float]) -> float:
@@ -118,4 +137,10 @@ def event_to_h11(quick: bool) -> Result:
     )
 
 
-ALL: tuple[Single, ...] = (chunk, event, chunk_to_h11, event_to_h11)
+def session_to_event(quick: bool) -> Result:
+    """An event through a whole session, over the exchange and the decoder alone."""
+    name = "an event through a session, over exchange and decoder"
+    return name, costs(quick).session_to_event, 1.5, "times"
+
+
+ALL: tuple[Single, ...] = (chunk, event, chunk_to_h11, event_to_h11, session_to_event)
