@@ -70,6 +70,8 @@ def next_attempt(at: Situation) -> Attempt | None:
 def _continue(at: Situation) -> HTTPRequest | None:
     if at.known.cursor is None:
         return None
+    # A cursor that cannot be asked about is not asked from.
+    at.strategy.check(at.first, at.known)
     return at.strategy.resume(at.first, at.known)
 
 

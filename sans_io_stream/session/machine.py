@@ -222,8 +222,11 @@ class StreamSession(Course):
 
     def stop_request(self) -> HTTPRequest | None:
         """The call that ends a generation which goes on without its reader; None where there
-        is no such call, or nothing to end."""
-        return self._strategy.stop(self._first, self._answer.known())
+        is no such call, nothing to end, or an id of the server's that no URL may hold."""
+        try:
+            return self._strategy.stop(self._first, self._answer.known())
+        except ValueError:
+            return None
 
     # ---- checkpoints
 
