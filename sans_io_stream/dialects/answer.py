@@ -273,6 +273,8 @@ class Answer(Marked, kw_only=True, gc=False):
 
     def count_tokens(self, usage: Usage, events: list[Event]) -> None:
         """A snapshot of the token counts: merged, per field the last non-null value wins."""
+        if self.generation:
+            usage = msgspec.structs.replace(usage, generation=self.generation)
         old, self.usage = self.usage, merge_usage(self.usage, usage)
         if not same_counts(old, self.usage):
             events.append(self.usage)
