@@ -88,10 +88,11 @@ def transcript_of(events: Iterable[Event]) -> tuple[Any, ...]:
 
 
 def counts_of(usage: Usage | None) -> dict[str, Any] | None:
-    """The token counts alone: not from which record they are, nor whether they are the last."""
+    """The token counts alone: not from which record or generation they are, nor whether they are
+    the last."""
     if usage is None:
         return None
-    beside = ("source", "path", "final")
+    beside = ("source", "path", "final", "generation")
     return {
         name: value for name, value in msgspec.structs.asdict(usage).items() if name not in beside
     }
