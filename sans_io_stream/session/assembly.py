@@ -112,6 +112,11 @@ class Assembly:
         return self.progress.delivered is not None or self._seen().cursor is not None
 
     @property
+    def comparing(self) -> bool:
+        """What comes is compared, and not all that was delivered has come again."""
+        return self._replay is not None
+
+    @property
     def done(self) -> bool:
         """The provider's last word is in."""
         reading = self._reading
@@ -242,7 +247,8 @@ class Assembly:
 
     def _check_caught_up(self, reading: JoinedDecoder) -> None:
         """An answer that is over before what was delivered has come again is another one."""
-        if reading.catching_up and reading.done and not self.refused:
+        behind = reading.catching_up or (self.comparing and reading.told is None)
+        if behind and reading.done and not self.refused:
             self._refuse("the stream ended before what was delivered came again")
 
     def finish(self, truncated: bool) -> list[Event]:

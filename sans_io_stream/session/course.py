@@ -188,7 +188,9 @@ class Course:
             self._answer.begin(mode, content_type, status)
         else:
             self._body = "error"
-            self._count.unanswered = False
+            if self._attempt.mode not in EXACT:
+                # What was asked for began nothing; a refused look says nothing of that.
+                self._count.unanswered = False
             self._clocks.begin_body(now + ERROR_BODY_SECONDS)
             self._error_reader = StreamDecoder(
                 self.request.dialect, content_type=content_type, status=status, limits=self.limits
@@ -311,7 +313,7 @@ class Course:
             if self._plan(refused) is not None:
                 self._count.refused = tuple(refused)
                 return self._break(error, now)
-        return self._conclude(False, None)
+        return self._conclude(False, error if self._answer.comparing else None)
 
     def _refused(self, now: float, error: ErrorInfo | None = None) -> list[Event]:
         """The server does not go on: that way is closed, another one may not be."""
