@@ -71,6 +71,7 @@ class Anthropic(BlockDialect):
 
     name: ClassVar[str] = "anthropic"
     events_per_delta: ClassVar[int] = 1
+    heartbeats: ClassVar[frozenset[str]] = frozenset({"ping"})
     beginnings: ClassVar[frozenset[str]] = frozenset({"message_start"})
     reasons: ClassVar[dict[str, FinishReason]] = ANTHROPIC_REASONS
 

@@ -61,6 +61,8 @@ class Dialect(Answer):
     """True where a body of plain text is the answer."""
     lead_end: ClassVar[bytes] = b""
     """Where the part of a record that stays the same ends; see ``framing.sse``."""
+    heartbeats: ClassVar[frozenset[str]] = frozenset()
+    """The types of the records that only say that the server is alive."""
     beginnings: ClassVar[frozenset[str]] = frozenset()
     """The types of the records with which an answer begins, and with nothing else."""
     events_per_delta: ClassVar[int] = 0
@@ -140,6 +142,17 @@ class Dialect(Answer):
         """The cursor of a record, without reading it."""
         return (record.id or None) if self.cursor_kind == "sse_id" else None
 
+    def pings(self, record: WireRecord) -> bool:
+        """Whether a record only says that the server is alive."""
+        if blank(record.data):
+            return not self.strict
+        if not self.heartbeats:
+            return False
+        if record.type in self.heartbeats:
+            return True
+        kind = read_object(record.data, self.limits.depth).get("type")
+        return isinstance(kind, str) and kind in self.heartbeats
+
     def begins(self, record: WireRecord) -> bool:
         """Whether a record is one with which an answer begins, and with nothing else."""
         if not self.beginnings:
@@ -178,7 +191,7 @@ class Dialect(Answer):
             self.marked().first = digest_with(record, 0)
         if own is not None:
             self.mark(own, events)
-        elif before is not None and not self.by_bytes and (self.strict or not blank(record.data)):
+        elif before is not None and not self.by_bytes and not self.pings(record):
             trail = self.marked()
             trail.since += 1
             trail.digest = digest_with(record, trail.digest)

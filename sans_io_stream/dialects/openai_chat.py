@@ -84,6 +84,7 @@ class OpenAIChat(Dialect):
     name: ClassVar[str] = "openai-chat"
     done_ends: ClassVar[bool] = True
     events_per_delta: ClassVar[int] = 1
+    heartbeats: ClassVar[frozenset[str]] = PINGS
     lead_end: ClassVar[bytes] = b'"choices":'
     reasons: ClassVar[dict[str, FinishReason]] = {
         "stop": "stop",

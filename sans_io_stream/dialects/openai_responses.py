@@ -50,6 +50,7 @@ class OpenAIResponses(Dialect):
     name: ClassVar[str] = "openai-responses"
     cursor_kind = "sequence"
     events_per_delta: ClassVar[int] = 2
+    heartbeats: ClassVar[frozenset[str]] = wire.HEARTBEATS
     beginnings: ClassVar[frozenset[str]] = frozenset({"response.created"})
     reasons: ClassVar[dict[str, FinishReason]] = {
         "completed": "stop",

@@ -32,6 +32,10 @@ class Replicate(Dialect):
     name: ClassVar[str] = "replicate"
     reasons: ClassVar[dict[str, FinishReason]] = {"done": "stop", "error": "error"}
 
+    def pings(self, record: WireRecord) -> bool:
+        # A blank is a piece of the answer here.
+        return record.type != "output" and super().pings(record)
+
     def said_all(self, truncated: bool) -> bool:
         return self.ended
 

@@ -194,7 +194,6 @@ class Assembly:
             self._rival = self._new_decoder(self.progress.generation, 0)
             begun = self.progress.begun >= 0
             limit = self.limits.transcript_bytes
-            self.progress.delivered.settle()
             self._replay = Replay(self.progress.delivered, limit, begun)
             return
         # A new process has nothing to compare but cursors: up to the one that was committed

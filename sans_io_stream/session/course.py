@@ -45,6 +45,8 @@ ERROR_BODY_SECONDS = 10.0
 LAST_LOOK_SECONDS, LAST_LOOK_BYTES = 1.0, 64 * 1024
 """How long, and how much, is read on behind the provider's last word."""
 NO_CONTENT, NOT_FOUND = 204, 404
+BETWEEN = frozenset({408, 500, 502, 504})
+"""Statuses with which a generation may have begun behind whoever answers."""
 
 BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", "repeat": "replay"}
 EXACT: frozenset[Mode] = frozenset({"continue", "replay"})
@@ -189,8 +191,9 @@ class Course:
         else:
             self._body = "error"
             if self._attempt.mode not in EXACT:
-                # What was asked for began nothing; a refused look says nothing of that.
-                self._count.unanswered = False
+                # An error says that nothing was begun, but for one of those that stand between;
+                # a refused look says nothing of it.
+                self._count.unanswered = status in BETWEEN
             self._clocks.begin_body(now + ERROR_BODY_SECONDS)
             self._error_reader = StreamDecoder(
                 self.request.dialect, content_type=content_type, status=status, limits=self.limits

@@ -133,6 +133,9 @@ class Replay(msgspec.Struct, gc=False):
     why: str = ""
     """Why it is not the same answer, once that is known."""
 
+    def __post_init__(self) -> None:
+        self.delivered.settle()
+
     def admit(self, events: list[Event]) -> list[Event]:
         """Take the events of the answer that comes again.
 

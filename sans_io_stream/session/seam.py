@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from ..dialects.base import digest_with
-from ..dialects.detection import error_told, is_heartbeat
+from ..dialects.detection import error_told
 from ..errors import ErrorInfo
 from ..resume import Cursor
 
@@ -78,12 +78,12 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
     def judge(self, dialect: Dialect, record: WireRecord) -> Verdict:
         """What to do with the next record. After "take" of the first new one the state is
         ``joined``, and nothing more is to be judged; after "stop" nothing more is to be read."""
-        if not dialect.strict and is_heartbeat(record):
+        own = dialect.peek(record)
+        if own is None and dialect.pings(record):
             return "take"
         if self.state == "open" and self.asked is not None and self._begins(dialect, record):
             self.state = "beginning"
             return "stop"
-        own = dialect.peek(record)
         if own is None:
             if self.state == "open" and (error := error_told(record.data, dialect.limits.depth)):
                 self.error = error
