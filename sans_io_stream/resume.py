@@ -41,6 +41,8 @@ class ResumeOrigin(msgspec.Struct, frozen=True, gc=False):
     """The provider said that the answer goes on without its reader, and can be asked for."""
     contiguous: bool = True
     """The numbers went up by one so far."""
+    first: int | None = None
+    """The digest of the answer's first record."""
     state: str = ""
     """What the dialect knows of the answer at the base, as JSON: scalars, no delivered text."""
 

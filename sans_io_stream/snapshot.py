@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .dialects.marks import UNKNOWN, Trail
+from .dialects.marks import Trail
 from .dialects.plain import Records
 from .dialects.registry import DIALECTS
 from .errors import ResumeTokenError, SnapshotError
@@ -131,8 +131,7 @@ def load_scalars(token: ResumeToken, limits: Limits) -> Dialect:
         raise ResumeTokenError(f"resume token is damaged: its state: {error}") from None
     dialect.cursor = dialect.base = token.base
     dialect.position = token.position
-    # How the answer began is not in the token: what follows the base is no beginning.
-    dialect.trail = Trail(origin.state, origin.stored, origin.contiguous, UNKNOWN)
+    dialect.trail = Trail(origin.state, origin.stored, origin.contiguous, origin.first)
     dialect.trail.by_bytes = origin.kind == "byte_offset"
     if isinstance(dialect, Records):
         dialect.last_event_id = str(token.base)

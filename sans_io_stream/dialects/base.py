@@ -187,7 +187,8 @@ class Dialect(Answer):
             own = record.id
         if own is None and self.ended and not ended and not self.by_bytes:
             own = before
-        if (own is not None or self.strict) and self.marked().first is None:
+        numbered = own is not None or self.strict or self.by_bytes
+        if numbered and self.marked().first is None:
             self.marked().first = digest_with(record, 0)
         if own is not None:
             self.mark(own, events)

@@ -21,15 +21,12 @@ from ..usage import compact_usage
 if TYPE_CHECKING:
     from ..events import Event
 
-__all__ = ["UNKNOWN", "Marked", "Trail"]
+__all__ = ["Marked", "Trail"]
 
 MOST_SCALARS = 1024
 """Characters of the state that a resume token may hold. Beyond that its base stays back."""
 MOST_MARKED = 640
 """Characters of a cursor and a response id that a resume token may hold."""
-
-
-UNKNOWN = -1
 
 
 class Trail(msgspec.Struct, gc=False):
@@ -42,7 +39,7 @@ class Trail(msgspec.Struct, gc=False):
     contiguous: bool = True
     """The numbers that are cursors went up by one so far."""
     first: int | None = None
-    """The digest of the first record; ``UNKNOWN`` if another process has read it."""
+    """The digest of the first record."""
     since: int = 0
     """How many records without a cursor of their own came behind the last one that had one."""
     digest: int = 0
@@ -118,6 +115,7 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
             or origin.response_id != self.response_id
             or origin.stored != trail.stored
             or origin.contiguous != trail.contiguous
+            or origin.first != trail.first
         ):
             kind: CursorKind = "byte_offset" if self.by_bytes else self.cursor_kind
             origin = self.origin = ResumeOrigin(
@@ -128,6 +126,7 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
                 base,
                 trail.stored,
                 trail.contiguous,
+                trail.first,
                 trail.base_state,
             )
         return ResumePoint(cursor, self.position, origin, self.ended)

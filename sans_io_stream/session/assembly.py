@@ -5,7 +5,8 @@ It knows neither sockets nor times. A body begins in a mode and says what became
 - ``first``: a new generation, read from its start (a first request, a retry, a restart, a
   continuation);
 - ``continue``: what follows a cursor, judged at a ``Seam``, or the next byte;
-- ``replay``: the answer from its start, compared with what was delivered.
+- ``replay``: the stored answer from its start, compared with what was delivered;
+- ``repeat``: a second one, to be compared in the same way.
 
 A server that answers a cursor with a beginning is taken at its word: its body is a replay.
 """
@@ -23,13 +24,11 @@ from ..events import (
     Resumed,
     ResumePoint,
     StreamEnd,
-    StreamStart,
-    Unrecognized,
-    Usage,
 )
 from ..strategies.base import Known
 from .joined import JoinedDecoder
-from .progress import AnswerState, Progress
+from .probe import Probe
+from .progress import RECENT, VISIBLE, AnswerState, Progress
 from .replay import Delivered, Replay
 from .seam import Seam, Seen
 
@@ -37,17 +36,11 @@ if TYPE_CHECKING:
     from ..dialects.base import Dialect
     from ..errors import ErrorInfo
     from ..policy import Limits
-    from ..resume import ResumeToken
+    from ..resume import Cursor, ResumeToken
 
 __all__ = ["Assembly", "BodyMode"]
 
-BodyMode = Literal["first", "continue", "replay"]
-RECENT = 32
-"""Opaque cursors that are remembered, for servers that repeat records."""
-VISIBLE: frozenset[type] = ANSWER_EVENTS - {StreamStart, Usage, Unrecognized}
-"""Events that a consumer cannot be asked to forget."""
-HEAD = 512
-"""Bytes by which a body is known again, where all that is known of it is its bytes."""
+BodyMode = Literal["first", "continue", "replay", "repeat"]
 
 
 class Assembly:
@@ -85,6 +78,7 @@ class Assembly:
         self._rival: JoinedDecoder | None = None
         self._replay: Replay | None = None
         self._seam_bytes: list[bytes] | None = None
+        self._probe: Probe | None = None
         self._content: tuple[str | None, int] = (None, 200)
 
     # ---- what is known
@@ -97,9 +91,12 @@ class Assembly:
                 return Known()
             return Known(token.origin.response_id, token.origin.stored, token.base)
         dialect = self.decoder.known
-        cursor = self.decoder.offset if self.by_bytes else dialect.cursor
-        stored = dialect.trail is not None and dialect.trail.stored
-        return Known(dialect.response_id, stored, cursor)
+        trail = dialect.marked()
+        cursor: Cursor | None = dialect.cursor
+        if self.by_bytes:
+            # Before the first record is whole there is nothing to know the body by.
+            cursor = self.decoder.offset if trail.first is not None else None
+        return Known(dialect.response_id, trail.stored, cursor)
 
     @property
     def begun(self) -> bool:
@@ -108,8 +105,13 @@ class Assembly:
 
     @property
     def comparable(self) -> bool:
-        """What has been delivered can be told from what has not, if it comes again."""
-        return self.progress.delivered is not None or self._seen().cursor is not None
+        """Whatever comes again can be compared with what was delivered."""
+        return self.progress.delivered is not None
+
+    @property
+    def placed(self) -> bool:
+        """In the same records, if they come again, the delivered part can be told."""
+        return self._seen().cursor is not None
 
     @property
     def comparing(self) -> bool:
@@ -141,20 +143,20 @@ class Assembly:
     def begin(self, mode: BodyMode, content_type: str | None, status: int) -> None:
         """A body begins, under a 2xx head."""
         self._mode, self._content = mode, (content_type, status)
-        self._rival = self._replay = self._seam_bytes = None
+        self._rival = self._replay = self._seam_bytes = self._probe = None
         self.refused, self.refusal, self.fresh = "", None, False
         if mode != "first":
             self.progress.announced = None
         if mode == "first":
             self.decoder = self._new_decoder(self.progress.generation, self.progress.position)
-        elif mode == "replay":
+        elif mode in ("replay", "repeat"):
             self._begin_replay()
         elif self.decoder is None or self.decoder.known is None:
             # A new process: until it has caught up, what it knows is what the token says.
-            self._seam_bytes = []
             self._rival = self._from_token()
+            self._begin_probe(self._rival)
         elif self.by_bytes:
-            self._seam_bytes = []
+            self._begin_probe(self.decoder)
         else:
             self._begin_seam(self.decoder, self.decoder.known)
 
@@ -174,6 +176,13 @@ class Assembly:
     def _from_token(self) -> JoinedDecoder:
         assert self.token is not None
         return JoinedDecoder.from_token(self.token, self.limits, *self._content)
+
+    def _begin_probe(self, decoder: JoinedDecoder) -> None:
+        if not self.by_bytes:
+            self._seam_bytes = []
+        elif decoder.expected is not None:
+            framing, whole = decoder.framing_anew(), decoder.at_rest
+            self._probe = Probe(decoder.expected, framing, *self._content, whole=whole)
 
     def _begin_seam(self, decoder: JoinedDecoder, known: Dialect) -> None:
         self._seam_bytes = []
@@ -215,10 +224,11 @@ class Assembly:
         """The events that ``data`` adds to the answer. Once ``refused`` is set, none."""
         if self.refused:
             return []
+        if self._probe is not None:
+            self._probe.feed(data)
+            return self._take_probed(self._probe)
         if self._seam_bytes is not None:
             return self._receive_at_seam(data)
-        if self.by_bytes and len(self.progress.head) < HEAD and self._mode == "first":
-            self.progress.head += data[: HEAD - len(self.progress.head)]
         reading = self._reading
         assert reading is not None
         events = self._deliver(reading.receive_data(data))
@@ -232,9 +242,12 @@ class Assembly:
         if self.refused or self._reading is None:
             return []
         events: list[Event] = []
-        if self.by_bytes and self._seam_bytes:
-            # Too short to be known again: it is what was asked for.
-            events, self._seam_bytes = self._receive_joined(), None
+        if self._probe is not None:
+            # What cannot be told apart yet is asked for once more.
+            self._probe.end(truncated)
+            events = self._take_probed(self._probe)
+            if self.refused:
+                return events
         reading = self._reading
         events += self._deliver(reading.pause(truncated))
         if self._replay is not None and not self._replay.caught_up and not self.refused:
@@ -243,6 +256,13 @@ class Assembly:
             self._rival = self._replay = None
         self._check_caught_up(reading)
         return events
+
+    def _is_another(self) -> bool:
+        """Whether what comes again, and is not generated anew, has the id of another answer."""
+        if self._rival is None or (self._replay is not None and self._mode != "replay"):
+            return False
+        ids = {self.known().response_id, self._rival.response_id}
+        return None not in ids and len(ids) > 1
 
     def _check_caught_up(self, reading: JoinedDecoder) -> None:
         """An answer that is over before what was delivered has come again is another one."""
@@ -271,8 +291,6 @@ class Assembly:
         assert self._seam_bytes is not None
         assert reading is not None
         self._seam_bytes.append(data)
-        if self.by_bytes:
-            return self._receive_row()
         events = self._deliver(reading.receive_data(data))
         seam = reading.seam
         self._check_caught_up(reading)
@@ -283,35 +301,25 @@ class Assembly:
         elif seam.state == "refused":
             self._refuse(seam.why, seam.error)
         elif seam.state == "beginning":
-            events += self._take_for_replay()
+            events += self._take_for_replay(b"".join(self._seam_bytes))
         return events
 
-    def _receive_row(self) -> list[Event]:
+    def _take_probed(self, probe: Probe) -> list[Event]:
         """The next bytes of a row, unless they are its first ones again."""
-        assert self._seam_bytes is not None
-        data = b"".join(self._seam_bytes)
-        begins = bool(self.progress.head) and self.progress.head.startswith(
-            data[: len(self.progress.head)]
-        )
-        if begins and len(data) < len(self.progress.head):
-            self._seam_bytes = [data]
+        if probe.found is None:
             return []
-        if begins:
-            return self._take_for_replay()
-        return self._receive_joined()
+        self._probe = None
+        if probe.found == "beginning":
+            return self._take_for_replay(probe.held())
+        if probe.error is not None:
+            self._refuse(str(probe.error), probe.error)
+            return []
+        told: list[Event] = [Resumed("continue")] if self._rival is None else []
+        return told + self.receive(probe.held())
 
-    def _receive_joined(self) -> list[Event]:
-        reading = self._reading
-        assert self._seam_bytes is not None
-        assert reading is not None
-        data, self._seam_bytes = b"".join(self._seam_bytes), None
-        events = self._deliver(reading.receive_data(data))
-        self._check_caught_up(reading)
-        return [Resumed("continue"), *events]
-
-    def _take_for_replay(self) -> list[Event]:
+    def _take_for_replay(self, data: bytes) -> list[Event]:
         """The server ignored the cursor and begins anew."""
-        data, self._seam_bytes = b"".join(self._seam_bytes or ()), None
+        self._seam_bytes = None
         if self.progress.delivered is None and self.token is None:
             self._refuse("the server ignored the cursor and began anew")
             return []
@@ -351,6 +359,9 @@ class Assembly:
 
     def _deliver(self, events: list[Event]) -> list[Event]:
         """Count what goes out, and say once what it is."""
+        if self._is_another():
+            self._refuse("another answer came: its id is not that of the one that was asked for")
+            return []
         reading = self._reading
         if reading is not None and reading.known is not None and reading.known.started:
             self.progress.begun = self.progress.generation
@@ -358,6 +369,8 @@ class Assembly:
             events = self._admit(self._replay, events)
         elif self._rival is not None and not self._rival.catching_up:
             self.decoder, self._rival = self._rival, None
+            if self.by_bytes:
+                events = [Resumed("continue" if self._mode == "continue" else "replay"), *events]
         if not events:
             return events
         decoder = self.decoder
@@ -414,7 +427,7 @@ class Assembly:
 
     def _refuse(self, why: str, error: ErrorInfo | None = None) -> None:
         self.refused, self.refusal = why, error
-        self._rival = self._replay = self._seam_bytes = None
+        self._rival = self._replay = self._seam_bytes = self._probe = None
 
     # ---- a new generation
 

@@ -48,7 +48,7 @@ NO_CONTENT, NOT_FOUND = 204, 404
 BETWEEN = frozenset({408, 500, 502, 504})
 """Statuses with which a generation may have begun behind whoever answers."""
 
-BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", "repeat": "replay"}
+BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", "repeat": "repeat"}
 EXACT: frozenset[Mode] = frozenset({"continue", "replay"})
 """Modes in which nothing is generated anew."""
 GENERATES: frozenset[Mode] = frozenset({"retry", "again", "repeat", "restart", "continuation"})
@@ -316,7 +316,7 @@ class Course:
             if self._plan(refused) is not None:
                 self._count.refused = tuple(refused)
                 return self._break(error, now)
-        return self._conclude(False, error if self._answer.comparing else None)
+        return self._conclude(True, error)
 
     def _refused(self, now: float, error: ErrorInfo | None = None) -> list[Event]:
         """The server does not go on: that way is closed, another one may not be."""
@@ -372,6 +372,7 @@ class Course:
                 visible=self._answer.progress.visible,
                 unanswered=self._count.unanswered,
                 comparable=self._answer.comparable,
+                placed=self._answer.placed,
                 refused=frozenset(self._count.refused if refused is None else refused),
                 text=None if transcript is None else continuable(transcript),
             )

@@ -156,7 +156,10 @@ class JoinedDecoder(StreamDecoder):
         if base is not None:
             decoder._kept = load_scalars(token, limits)
         if not by_bytes:
-            decoder._seam = Seam(asked=base, seen=seen, contiguous=token.origin.contiguous)
+            origin = token.origin
+            decoder._seam = Seam(
+                asked=base, seen=seen, first=origin.first, contiguous=origin.contiguous
+            )
         return decoder
 
     @property
@@ -185,8 +188,9 @@ class JoinedDecoder(StreamDecoder):
     @property
     def catching_up(self) -> bool:
         """Nothing has shown yet that the stream goes on behind what was delivered."""
-        offset, silent = self._offset, self._silent
-        return self._seam is not None or (offset is not None and offset < (silent or 0))
+        if self._silent is not None and self._offset is not None:
+            return self._offset <= self._silent
+        return self._seam is not None
 
     @property
     def offset(self) -> int | None:
@@ -199,6 +203,20 @@ class JoinedDecoder(StreamDecoder):
         return self._dialect
 
     @property
+    def expected(self) -> Dialect | None:
+        """What is known before the body is: the dialect that goes on."""
+        return self._dialect if self._dialect is not None else self._kept
+
+    def framing_anew(self) -> AnyFraming | None:
+        """The framing of the body, as at its beginning; None while it is not known."""
+        return None if self._framing is None else type(self._framing)(limits=self._limits)
+
+    @property
+    def response_id(self) -> str | None:
+        """The id of the answer that is being read."""
+        return None if self._dialect is None else self._dialect.response_id
+
+    @property
     def told(self) -> ErrorInfo | None:
         """The error that the provider has told."""
         return None if self._dialect is None else self._dialect.error
@@ -209,6 +227,13 @@ class JoinedDecoder(StreamDecoder):
         if self._paused:
             framing, dialect = self._reading()
             self._finish_with(framing, dialect, self._leftover, truncated, error, events)
+        elif self._offset is not None and self._opening is None:
+            framing, dialect = self._reading()
+            items = framing.end()
+            if items and isinstance(last := items[-1], Unfinished):
+                # A part of a record stands where one of the bodies was cut.
+                items = items if dialect.accepts(last, truncated) else items[:-1]
+            self._finish_with(framing, dialect, items, truncated, error, events)
         else:
             super()._finish(truncated, error, events)
 
@@ -244,13 +269,14 @@ class JoinedDecoder(StreamDecoder):
             if offset == self._silent and self._dialect is not None:
                 self._dialect.position = self._position
             return
-        if told and self._at_rest() and self._dialect is not None:
+        if told and self.at_rest and self._dialect is not None:
             self._dialect.mark(offset, told)
             last = told[-1]
             self._point = last if type(last) is ResumePoint else None
         events += told
 
-    def _at_rest(self) -> bool:
+    @property
+    def at_rest(self) -> bool:
         """Whether the byte that was read last ended a record."""
         return isinstance(self._framing, SSE | JSONLines) and self._framing.at_rest
 
@@ -301,5 +327,5 @@ class JoinedDecoder(StreamDecoder):
                 self._fast = self._shortcut()
                 if seam.asked != seam.seen:
                     dialect.position = self._position
-                events.append(Resumed("continue"))
+                events.append(Resumed("replay" if seam.asked is None else "continue"))
             super()._read(framing, dialect, [item], events)

@@ -45,11 +45,13 @@ class Situation(msgspec.Struct, frozen=True):
     unanswered: bool
     """A request was sent, and nothing says that it began no generation."""
     comparable: bool
-    """What was delivered can be told from what was not."""
+    """Whatever comes again can be compared with what was delivered."""
     refused: frozenset[str]
     """Modes that the server, or the provider's own error, has ruled out."""
     text: str | None
     """The text delivered, if the answer is nothing else."""
+    placed: bool = False
+    """In the same records, if they come again, the delivered part can be told."""
 
 
 def next_attempt(at: Situation) -> Attempt | None:
@@ -77,7 +79,8 @@ def _continue(at: Situation) -> HTTPRequest | None:
 
 def _replay(at: Situation) -> HTTPRequest | None:
     wanted = at.visible or at.strategy.stores(at.first)
-    return at.strategy.replay(at.first, at.known) if wanted and at.comparable else None
+    told = at.comparable or at.placed
+    return at.strategy.replay(at.first, at.known) if wanted and told else None
 
 
 def _retry(at: Situation) -> HTTPRequest | None:

@@ -6,10 +6,16 @@ from typing import Literal
 
 import msgspec
 
+from ..events import ANSWER_EVENTS, StreamStart, Unrecognized, Usage
 from ..resume import Cursor
 from .replay import Delivered
 
-__all__ = ["AnswerState", "Progress"]
+__all__ = ["HEAD", "RECENT", "VISIBLE", "AnswerState", "Progress"]
+
+RECENT = 32
+"""Opaque cursors that are remembered, for servers that repeat records."""
+VISIBLE: frozenset[type] = ANSWER_EVENTS - {StreamStart, Usage, Unrecognized}
+"""Events that a consumer cannot be asked to forget."""
 
 
 class Progress(msgspec.Struct):
@@ -28,8 +34,6 @@ class Progress(msgspec.Struct):
     """What it is compared with if it comes again; None if it cannot be."""
     recent: list[Cursor] = []
     """The last opaque cursors."""
-    head: bytes = b""
-    """The first bytes of a row of bytes."""
 
 
 class AnswerState(msgspec.Struct, kw_only=True):

@@ -142,6 +142,8 @@ class Replay(msgspec.Struct, gc=False):
         Returns those that are new, all at once when the delivered part has come again; nothing
         once ``why`` is set.
         """
+        if not events:
+            return []
         for event in events:
             if self.why:
                 return []

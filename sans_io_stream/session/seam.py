@@ -116,8 +116,8 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
     def _judge_name(self, own: str) -> Verdict:
         if own == self.asked:
             return self._known(self._behind_asked(), "skip")
-        if own == self.seen and self.place == "between":
-            return self._known("behind", "silent")
+        if own == self.seen:
+            return self._known("behind", "silent" if self.place == "between" else "skip")
         if own in self.recent:
             return self._known("before", "skip")
         if self.place == "between":

@@ -28,6 +28,11 @@ class Story:
     records: list[tuple[Any, bytes]]
     content_type: str = "text/event-stream"
 
+    @property
+    def known_by_id(self) -> bool:
+        """The first record holds an id of the answer; else it is known by its content."""
+        return not self.name.startswith("holysheep")
+
     def asked_from(self, asked: Asked) -> Any:
         """The cursor of a request that asks to go on; None for one that begins."""
         raise NotImplementedError
