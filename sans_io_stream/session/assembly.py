@@ -15,10 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-import msgspec
-
 from ..events import (
-    ANSWER_EVENTS,
     Event,
     Heartbeat,
     Resumed,
@@ -28,7 +25,7 @@ from ..events import (
 from ..strategies.base import Known
 from .joined import JoinedDecoder
 from .probe import Probe
-from .progress import RECENT, VISIBLE, AnswerState, Progress
+from .progress import RECENT, AnswerState, Progress, look, placed_behind
 from .replay import Delivered, Replay
 from .seam import Seam, Seen
 
@@ -381,22 +378,10 @@ class Assembly:
                 points = [event.cursor for event in events if type(event) is ResumePoint]
                 self.progress.recent = (self.progress.recent + points)[-RECENT:]
         if not (self.fresh and self.progress.visible and self.progress.announced is None):
-            events = self._look(events)
+            events, new = look(self.progress, events)
+            self.fresh = self.fresh or new
         if self.progress.delivered is not None:
             self.progress.delivered.note(events)
-        return events
-
-    def _look(self, events: list[Event]) -> list[Event]:
-        """Whether something new came, and whether it can be seen."""
-        types = {type(event) for event in events}
-        answers = not ANSWER_EVENTS.isdisjoint(types)
-        self.progress.visible = self.progress.visible or not VISIBLE.isdisjoint(types)
-        # A record without events of its own has moved the cursor.
-        self.fresh = self.fresh or answers or ResumePoint in types
-        if answers and self.progress.announced is not None:
-            place = next(i for i, e in enumerate(events) if type(e) in ANSWER_EVENTS)
-            events = [*events[:place], Resumed(self.progress.announced), *events[place:]]
-            self.progress.announced = None
         return events
 
     def _admit(self, replay: Replay, events: list[Event]) -> list[Event]:
@@ -416,12 +401,7 @@ class Assembly:
         self.decoder, self._rival, self._replay = rival, None, None
         # Borders of deltas may have moved: the count goes on from what was delivered.
         told: list[Event] = [*alive, Resumed("replay")]
-        for event in new:
-            if type(event) in ANSWER_EVENTS:
-                self.progress.position += 1
-            elif type(event) is ResumePoint:
-                event = msgspec.structs.replace(event, position=self.progress.position)
-            told.append(event)
+        told += placed_behind(self.progress, new)
         rival.move_to(self.progress.position)
         return told
 

@@ -6,11 +6,19 @@ from typing import Literal
 
 import msgspec
 
-from ..events import ANSWER_EVENTS, StreamStart, Unrecognized, Usage
+from ..events import (
+    ANSWER_EVENTS,
+    Event,
+    Resumed,
+    ResumePoint,
+    StreamStart,
+    Unrecognized,
+    Usage,
+)
 from ..resume import Cursor
 from .replay import Delivered
 
-__all__ = ["HEAD", "RECENT", "VISIBLE", "AnswerState", "Progress"]
+__all__ = ["RECENT", "VISIBLE", "AnswerState", "Progress", "look", "placed_behind"]
 
 RECENT = 32
 """Opaque cursors that are remembered, for servers that repeat records."""
@@ -43,3 +51,28 @@ class AnswerState(msgspec.Struct, kw_only=True):
     progress: Progress
     decoder: bytes | None
     offset: int | None
+
+
+def look(progress: Progress, events: list[Event]) -> tuple[list[Event], bool]:
+    """``events``, with what is to be said before them, and whether they bring something new."""
+    types = {type(event) for event in events}
+    answers = not ANSWER_EVENTS.isdisjoint(types)
+    progress.visible = progress.visible or not VISIBLE.isdisjoint(types)
+    if answers and progress.announced is not None:
+        place = next(i for i, e in enumerate(events) if type(e) in ANSWER_EVENTS)
+        events = [*events[:place], Resumed(progress.announced), *events[place:]]
+        progress.announced = None
+    # A record without events of its own has moved the cursor.
+    return events, answers or ResumePoint in types
+
+
+def placed_behind(progress: Progress, events: list[Event]) -> list[Event]:
+    """``events`` with their resume points counted on from what was delivered."""
+    told: list[Event] = []
+    for event in events:
+        if type(event) in ANSWER_EVENTS:
+            progress.position += 1
+        elif type(event) is ResumePoint:
+            event = msgspec.structs.replace(event, position=progress.position)
+        told.append(event)
+    return told

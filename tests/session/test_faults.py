@@ -7,6 +7,8 @@ again from its start: of its content). Hypothesis chooses what goes wrong.
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -82,6 +84,7 @@ def judge(story: Story, events: list[Event], uncut: list[Event]) -> None:
             assert told == events_of(uncut)[: len(told)]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", STORIES)
 @given(script=scripts, size=sizes, refuses_checks=st.booleans())
 def test_whatever_the_server_does(
@@ -94,6 +97,7 @@ def test_whatever_the_server_does(
     judge(story, run.events, whole(name).events)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", BY_CURSOR)
 @given(script=scripts, crash=st.integers(0, 9), size=sizes)
 def test_whatever_the_server_does_and_then_the_consumer_crashes(
@@ -224,7 +228,8 @@ def test_a_break_behind_the_last_word_changes_nothing(name: str) -> None:
     wire = story.serve(whole(name).asked[0]).wire
     for left in range(1, 6):
         for lost in (True, False):
-            run = drive(session_of(story), lambda asked, n=left, x=lost: Reply(wire[:-n], x))
+            reply = Reply(wire[:-left], lost)
+            run = drive(session_of(story), partial(lambda reply, _: reply, reply))
             assert run.events == whole(name).events
             assert len(run.asked) == 1
 
@@ -244,6 +249,7 @@ NUMBERS: dict[str, list[int | None]] = {
 }
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("numbers", NUMBERS)
 @given(script=scripts, size=sizes)
 @example(script=[HALF], size=1 << 20)
