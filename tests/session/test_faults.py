@@ -25,7 +25,7 @@ from tests.session.answers import (
     whole,
 )
 from tests.session.faults import Fault, FaultyServer, renumbered
-from tests.session.peer import Reply, drive
+from tests.session.peer import Asked, Reply, drive
 from tests.session.stories import STORIES, Story
 
 BY_CURSOR = sorted(set(STORIES) - REPLAYED)
@@ -51,7 +51,17 @@ faults = st.one_of(
     st.builds(Fault, st.sampled_from(["refused", "nothing", "told"])),
 )
 breaks = st.builds(Fault, at=st.floats(0, 1), lost=st.booleans())
-scripts = st.builds(lambda first, more: [first, *more], breaks, st.lists(faults, max_size=7))
+
+
+def begun_by(first: Fault, more: list[Fault]) -> list[Fault]:
+    return [first, *more]
+
+
+def constant(reply: Reply, _: Asked) -> Reply:
+    return reply
+
+
+scripts = st.builds(begun_by, breaks, st.lists(faults, max_size=7))
 sizes = st.sampled_from([1 << 20, 1 << 20, 200, 33, 7])
 
 
@@ -229,7 +239,7 @@ def test_a_break_behind_the_last_word_changes_nothing(name: str) -> None:
     for left in range(1, 6):
         for lost in (True, False):
             reply = Reply(wire[:-left], lost)
-            run = drive(session_of(story), partial(lambda reply, _: reply, reply))
+            run = drive(session_of(story), partial(constant, reply))
             assert run.events == whole(name).events
             assert len(run.asked) == 1
 
