@@ -73,6 +73,11 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
         """Whether cursors are offsets in the body."""
         return self.trail is not None and self.trail.by_bytes
 
+    @property
+    def rising(self) -> bool:
+        """Whether the numbers that were cursors went up until now."""
+        return True
+
     def marked(self) -> Trail:
         """The trail, made if it was not there."""
         trail = self.trail

@@ -184,8 +184,9 @@ class OpenAIResponses(Dialect):
         except REFUSED:
             return None
 
-    def begins(self, record: WireRecord) -> bool:
-        return self.peek(record) == 0 or super().begins(record)
+    @property
+    def rising(self) -> bool:
+        return not self.unordered
 
     def kind_of(self, data: dict[str, Any], record: WireRecord) -> str:
         """What kind of event a record is, in the reference's spelling."""

@@ -15,125 +15,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ..events import (
-    Event,
-    Heartbeat,
-    Resumed,
-    ResumePoint,
-    StreamEnd,
-)
-from ..strategies.base import Known
+from ..errors import ErrorInfo
+from ..events import Event, Heartbeat, Resumed, StreamEnd
 from .joined import JoinedDecoder
 from .probe import Probe
-from .progress import RECENT, AnswerState, Progress, look, placed_behind
+from .progress import look, placed_behind, remember
 from .replay import Delivered, Replay
-from .seam import Seam, Seen
+from .seam import Seam
+from .standing import BodyMode, Standing
 
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
-    from ..errors import ErrorInfo
-    from ..policy import Limits
-    from ..resume import Cursor, ResumeToken
 
-__all__ = ["Assembly", "BodyMode"]
-
-BodyMode = Literal["first", "continue", "replay", "repeat"]
+__all__ = ["Assembly"]
 
 
-class Assembly:
-    """See the module's text. ``refused`` says why the body at hand is not the answer."""
-
-    def __init__(
-        self,
-        dialect: str | None,
-        limits: Limits,
-        *,
-        terminator: str | None = None,
-        by_bytes: bool = False,
-        tracked: bool = False,
-        token: ResumeToken | None = None,
-    ) -> None:
-        self.dialect = dialect
-        self.limits = limits
-        self.terminator = terminator
-        self.by_bytes = by_bytes
-        self.tracked = tracked
-        self.token = token
-        self.decoder: JoinedDecoder | None = None
-        """The one that has read what was delivered."""
-        self.progress = Progress()
-        if token is not None:
-            self.progress.position = token.position
-            self.progress.visible = token.position > 0
-        elif tracked:
-            self.progress.delivered = Delivered()
-        self.refused = ""
-        self.refusal: ErrorInfo | None = None
-        self.fresh = False
-        """This body has delivered something new."""
-        self._mode: BodyMode = "first"
-        self._rival: JoinedDecoder | None = None
-        self._replay: Replay | None = None
-        self._seam_bytes: list[bytes] | None = None
-        self._probe: Probe | None = None
-        self._content: tuple[str | None, int] = (None, 200)
-
-    # ---- what is known
-
-    def known(self) -> Known:
-        """What a strategy may go on from."""
-        token = self.token
-        if self.decoder is None or self.decoder.known is None:
-            if token is None:
-                return Known()
-            return Known(token.origin.response_id, token.origin.stored, token.base)
-        dialect = self.decoder.known
-        trail = dialect.marked()
-        cursor: Cursor | None = dialect.cursor
-        if self.by_bytes:
-            # Before the first record is whole there is nothing to know the body by.
-            cursor = self.decoder.offset if trail.first is not None else None
-        return Known(dialect.response_id, trail.stored, cursor)
-
-    @property
-    def begun(self) -> bool:
-        """This generation has begun: it may be billed."""
-        return self.progress.begun == self.progress.generation
-
-    @property
-    def comparable(self) -> bool:
-        """Whatever comes again can be compared with what was delivered."""
-        return self.progress.delivered is not None
-
-    @property
-    def placed(self) -> bool:
-        """In the same records, if they come again, the delivered part can be told."""
-        return self._seen().cursor is not None
-
-    @property
-    def comparing(self) -> bool:
-        """What comes is compared, and not all that was delivered has come again."""
-        return self._replay is not None
-
-    @property
-    def done(self) -> bool:
-        """The provider's last word is in."""
-        reading = self._reading
-        return reading is not None and reading.done
-
-    @property
-    def told(self) -> ErrorInfo | None:
-        """The error that the provider told in the stream."""
-        return None if self._reading is None else self._reading.told
-
-    @property
-    def _reading(self) -> JoinedDecoder | None:
-        return self._rival if self._rival is not None else self.decoder
-
-    @property
-    def retry(self) -> float | None:
-        """The reconnection time that the stream asked for, in seconds."""
-        return None if self._reading is None else self._reading.retry
+class Assembly(Standing):
+    """See the module's text."""
 
     # ---- one body
 
@@ -141,7 +39,7 @@ class Assembly:
         """A body begins, under a 2xx head."""
         self._mode, self._content = mode, (content_type, status)
         self._rival = self._replay = self._seam_bytes = self._probe = None
-        self.refused, self.refusal, self.fresh = "", None, False
+        self._why, self.refusal, self.fresh = "", None, False
         if mode != "first":
             self.progress.announced = None
         if mode == "first":
@@ -207,16 +105,6 @@ class Assembly:
         self._rival = self._new_decoder(self.progress.generation, self.progress.position)
         self._rival.skip_to(self._seen())
 
-    def _seen(self) -> Seen:
-        """The last cursor that was delivered, and what is known of the records around it."""
-        decoder, token = self.decoder, self.token
-        known = decoder.known if decoder is not None else None
-        if known is not None and decoder is not None:
-            cursor = decoder.offset if self.by_bytes else known.cursor
-            trail = known.marked()
-            return Seen(cursor, trail.contiguous, trail.since, trail.digest)
-        return Seen() if token is None else Seen(token.seen, token.origin.contiguous)
-
     def receive(self, data: bytes) -> list[Event]:
         """The events that ``data`` adds to the answer. Once ``refused`` is set, none."""
         if self.refused:
@@ -272,14 +160,9 @@ class Assembly:
         decoder = self.decoder
         if decoder is None:
             decoder = self._new_decoder(self.progress.generation, self.progress.position)
+        if decoder.doubt:
+            return [StreamEnd("interrupted", ErrorInfo("cursor", decoder.doubt))]
         return decoder.receive_eof(truncated=truncated)
-
-    def said_all(self, truncated: bool) -> bool:
-        """Whether the answer is complete, if this is the end of its body."""
-        reading = self._reading
-        if reading is None or self.refused or reading.catching_up:
-            return False
-        return reading.said_all(truncated)
 
     # ---- between the decoder and the consumer
 
@@ -324,35 +207,13 @@ class Assembly:
         self._begin_replay()
         return self.receive(data)
 
-    @property
-    def steady(self) -> JoinedDecoder | None:
-        """The decoder, if all that it says can go out as it is.
-
-        What goes out so is told with ``told_directly``, so that it is counted all the same.
-        """
-        decoder = self.decoder
-        known = decoder.known if decoder is not None else None
-        plain = (
-            known is not None
-            and self._rival is None
-            and self._seam_bytes is None
-            and not self.refused
-            and self.fresh
-            and self.progress.visible
-            and self.progress.announced is None
-            and (known.cursor is None or known.cursor_kind == "sequence")
-        )
-        return decoder if plain and not self.by_bytes else None
-
     def told_directly(self, events: list[Event]) -> None:
         """The ``steady`` decoder said ``events``, and they went out."""
+        decoder = self.decoder
+        if decoder is not None and decoder.known is not None:
+            remember(self.progress, decoder.known, events)
         if self.progress.delivered is not None:
             self.progress.delivered.note(events)
-
-    def _count(self) -> None:
-        """Take the position over from the decoder."""
-        if self.decoder is not None and self._rival is None and self.decoder.known is not None:
-            self.progress.position = self.decoder.known.position
 
     def _deliver(self, events: list[Event]) -> list[Event]:
         """Count what goes out, and say once what it is."""
@@ -374,9 +235,7 @@ class Assembly:
         known = decoder.known if decoder is not None and self._rival is None else None
         if known is not None:
             self.progress.position = known.position
-            if known.cursor_kind != "sequence" and known.cursor is not None:
-                points = [event.cursor for event in events if type(event) is ResumePoint]
-                self.progress.recent = (self.progress.recent + points)[-RECENT:]
+            remember(self.progress, known, events)
         if not (self.fresh and self.progress.visible and self.progress.announced is None):
             events, new = look(self.progress, events)
             self.fresh = self.fresh or new
@@ -406,7 +265,7 @@ class Assembly:
         return told
 
     def _refuse(self, why: str, error: ErrorInfo | None = None) -> None:
-        self.refused, self.refusal = why, error
+        self._why, self.refusal = why, error
         self._rival = self._replay = self._seam_bytes = self._probe = None
 
     # ---- a new generation
@@ -424,25 +283,3 @@ class Assembly:
             self.progress.generation += 1
         if mode is not None:
             self.progress.announced = mode
-
-    # ---- snapshots
-
-    def save(self) -> AnswerState:
-        """What is known of the answer, without the body that is being read."""
-        if self.steady is not None:
-            self._count()
-        decoder = self.decoder
-        kept = decoder is not None and decoder.known is not None
-        if self.progress.delivered is not None:
-            self.progress.delivered.settle()
-        return AnswerState(
-            progress=self.progress,
-            decoder=decoder.snapshot() if kept and decoder is not None else None,
-            offset=decoder.offset if kept and decoder is not None else None,
-        )
-
-    def revive(self, state: AnswerState) -> None:
-        """Go on from a saved state, as after a break. Raises ``SnapshotError``."""
-        self.progress = state.progress
-        if state.decoder is not None:
-            self.decoder = JoinedDecoder.revive(state.decoder, self.limits, state.offset)

@@ -24,7 +24,7 @@ from ..http import BodyEnd, Head, Item
 from ..policy import DEFAULT_LIMITS, DEFAULT_POLICY, Limits, ReconnectPolicy, Timeouts
 from ..resume import decode_token
 from ..transcript import Transcript
-from .assembly import Assembly, BodyMode
+from .assembly import Assembly
 from .backoff import with_head
 from .clocks import Clocks
 from .count import Count
@@ -37,6 +37,7 @@ from .wire import Wire
 if TYPE_CHECKING:
     from ..request import StreamRequest
     from .joined import JoinedDecoder
+    from .standing import BodyMode
 
 __all__ = ["Course", "SessionOptions"]
 

@@ -36,6 +36,7 @@ class JoinedDecoder(StreamDecoder):
     """The decoder of a session. ``generation`` and ``position`` are those it begins with."""
 
     __slots__ = (
+        "_counted",
         "_generation",
         "_kept",
         "_leftover",
@@ -75,6 +76,8 @@ class JoinedDecoder(StreamDecoder):
         self._offset = offset
         self._silent = silent
         """Up to this offset the answer has been delivered."""
+        self._counted = False
+        """The answer went on behind a number."""
         self._paused = False
         self._leftover: list[Item] = []
         """What the end of the body left, in case it is the end of the answer."""
@@ -193,6 +196,14 @@ class JoinedDecoder(StreamDecoder):
         return self._seam is not None
 
     @property
+    def doubt(self) -> str:
+        """Why what went on behind a number may lack a record; empty while nothing says so."""
+        dialect = self._dialect
+        if not self._counted or dialect is None or dialect.rising:
+            return ""
+        return "its numbers do not rise: what was asked for by them may lack records"
+
+    @property
     def offset(self) -> int | None:
         """The bytes of the row so far; None if the bodies are no row of bytes."""
         return self._offset
@@ -298,6 +309,8 @@ class JoinedDecoder(StreamDecoder):
             mixed = True
         if items:
             super()._read(framing, dialect, items, events, mixed=mixed)
+        if self.doubt:
+            events.clear()
 
     def _read_at_seam(
         self,
@@ -325,6 +338,7 @@ class JoinedDecoder(StreamDecoder):
             if seam.state == "joined":
                 self._seam, self._kept = None, None
                 self._fast = self._shortcut()
+                self._counted = self._counted or isinstance(seam.asked, int)
                 if seam.asked != seam.seen:
                     dialect.position = self._position
                 events.append(Resumed("replay" if seam.asked is None else "continue"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -18,7 +18,10 @@ from ..events import (
 from ..resume import Cursor
 from .replay import Delivered
 
-__all__ = ["RECENT", "VISIBLE", "AnswerState", "Progress", "look", "placed_behind"]
+if TYPE_CHECKING:
+    from ..dialects.base import Dialect
+
+__all__ = ["RECENT", "VISIBLE", "AnswerState", "Progress", "look", "placed_behind", "remember"]
 
 RECENT = 32
 """Opaque cursors that are remembered, for servers that repeat records."""
@@ -64,6 +67,13 @@ def look(progress: Progress, events: list[Event]) -> tuple[list[Event], bool]:
         progress.announced = None
     # A record without events of its own has moved the cursor.
     return events, answers or ResumePoint in types
+
+
+def remember(progress: Progress, known: Dialect, events: list[Event]) -> None:
+    """Keep opaque cursors, by which records are known that come again."""
+    if known.cursor is not None and known.cursor_kind != "sequence":
+        points = [event.cursor for event in events if type(event) is ResumePoint]
+        progress.recent = (progress.recent + points)[-RECENT:]
 
 
 def placed_behind(progress: Progress, events: list[Event]) -> list[Event]:

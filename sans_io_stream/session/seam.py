@@ -81,7 +81,7 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
         own = dialect.peek(record)
         if own is None and dialect.pings(record):
             return "take"
-        if self.state == "open" and self.asked is not None and self._begins(dialect, record):
+        if self.state == "open" and self.asked is not None and self._begins(dialect, record, own):
             self.state = "beginning"
             return "stop"
         if own is None:
@@ -91,9 +91,12 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
             return self._judge_nameless(record)
         return self._judge_number(own) if isinstance(own, int) else self._judge_name(own)
 
-    def _begins(self, dialect: Dialect, record: WireRecord) -> bool:
-        return dialect.begins(record) or (
-            self.first is not None and digest_with(record, 0) == self.first
+    def _begins(self, dialect: Dialect, record: WireRecord, own: Cursor | None) -> bool:
+        # Number 0 has nothing before it.
+        return (
+            dialect.begins(record)
+            or (own == 0 and self.asked != 0)
+            or (self.first is not None and digest_with(record, 0) == self.first)
         )
 
     # ---- records with a cursor

@@ -3,6 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from sans_io_stream.errors import ErrorInfo
 from sans_io_stream.events import (
@@ -18,8 +19,8 @@ from sans_io_stream.events import (
     Usage,
 )
 
-from .reading import jsonl, read, sse
-from .responses_wire import USAGE, Event, Wire, message, response, tool
+from .reading import Read, jsonl, read, sse
+from .responses_wire import USAGE, Wire, message, response, tool
 
 NAME = "openai-responses"
 
@@ -45,14 +46,24 @@ def test_a_plain_answer() -> None:
 def test_the_framing_and_the_names_of_the_events_do_not_matter() -> None:
     wire = Wire()
     records = [wire.created(), wire.text("Hi"), wire.end()]
-    named = read(NAME, sse(*records, names=True)).events
-    assert read(NAME, sse(*records)).events == named
-    assert read(NAME, jsonl(*records)).events == named
-    assert read(None, sse(*records)).events == named
+    named = told(read(NAME, sse(*records, names=True)))
+    assert told(read(NAME, sse(*records))) == named
+    assert told(read(NAME, jsonl(*records))) == named
+    assert told(read(None, sse(*records))) == named
     untyped = [{k: v for k, v in record.items() if k != "type"} for record in records]
     blocks = zip(records, untyped, strict=True)
     body = b"".join(f"event: {r['type']}\n".encode() + sse(u) for r, u in blocks)
-    assert read(NAME, body).events == named
+    assert told(read(NAME, body)) == named
+
+
+def told(said: Read) -> list[Any]:
+    """The events, but for the digests of their first record's bytes."""
+    return [
+        replace(event, origin=replace(event.origin, first=None))
+        if isinstance(event, ResumePoint)
+        else event
+        for event in said.events
+    ]
 
 
 def test_every_event_with_a_number_is_a_resume_point() -> None:
@@ -232,7 +243,12 @@ def test_thinking_and_refusing() -> None:
 
 def test_encrypted_reasoning_is_kept() -> None:
     wire = Wire()
-    item: Event = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+    item: dict[str, Any] = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [],
+        "encrypted_content": "gAAA",
+    }
     said = read(NAME, sse(wire.created(), wire.done(item), wire.end()))
     told = {"id": "rs_1", "encrypted_content": "gAAA"}
     assert said.annotations("encrypted_reasoning") == [told]
