@@ -18,9 +18,16 @@ from ..events import Event, FinishReason, ReasoningDelta, TextDelta
 from ..policy import Timeouts
 from ..usage_forms import ollama_usage
 from .base import TEXT, THOUGHT, Dialect
-from .ollama_hot import read_generated, read_generated_thought, read_text, read_thought
+from .ollama_hot import (
+    AnyLine,
+    read_generated,
+    read_generated_thought,
+    read_line,
+    read_text,
+    read_thought,
+)
 from .shapes import elements, is_array, is_object, members, word
-from .tolerant import REFUSED
+from .tolerant import REFUSED, read_json
 from .tools import argument_text
 
 if TYPE_CHECKING:
@@ -47,6 +54,8 @@ MESSAGE_STRUCTURAL = frozenset(
 
 GENERATE_FIELDS = frozenset({"response", "thinking", "tool_calls", "image", "images"})
 MEDIA_FIELDS = frozenset({"tool_calls", "image", "images"})
+DEPTH = 2
+"""How deep the lines are that are read typed."""
 GENERATED = 8
 """Added to the kind of delta that is expected, where it is one of ``generate``."""
 
@@ -82,7 +91,6 @@ class Ollama(Dialect):
         try:
             line = read_text(payload)
             if not line.done:
-                self.position += 1
                 return [TextDelta(line.message.content)]
         except REFUSED:
             pass
@@ -91,17 +99,18 @@ class Ollama(Dialect):
 
     def plain(self, payloads: list[bytes], form: PlainForm, events: list[Event]) -> None:
         if self.hot == TEXT and len(payloads) > 1:
-            # All or nothing: cheaper than to keep count, and mostly it is all.
-            lines = map(read_text, payloads)
+            # All or nothing: cheaper than to keep count, and mostly it is all, but for the last.
+            *most, last = payloads
+            lines = map(read_text, most)
             told: list[Event]
             try:
                 told = [TextDelta(line.message.content) for line in lines if not line.done]
             except REFUSED:
                 told = []
-            if len(told) == len(payloads):
+            if len(told) == len(most):
                 events += told
                 self.position += len(told)
-                return
+                payloads = [last]
         super().plain(payloads, form, events)
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
@@ -149,6 +158,37 @@ class Ollama(Dialect):
         self.position += hits
         return None if odd is None else self.missed(hits, odd)
 
+    def interpret(self, record: WireRecord, events: list[Event]) -> None:
+        if self.cold >= 0 and not record.type and self.limits.depth >= DEPTH:
+            try:
+                line = read_line(record.data)
+            except REFUSED:
+                pass
+            else:
+                self.lax = False
+                self.read_line(line, record, events)
+                return
+        super().interpret(record, events)
+
+    def read_line(self, line: AnyLine, record: WireRecord, events: list[Event]) -> None:
+        """A line of text, or none: those around the deltas, most of a short answer."""
+        self.generated = False
+        self.start(None, line.model, events)
+        if line.message.content:
+            self.text(line.message.content, events)
+        if line.done or line.done_reason is not None:
+            counts = read_json(record.data, self.limits.depth)[0]
+            self.read_end(counts, line.done_reason, events)
+
+    def read_end(self, data: dict[str, Any], reason: str | None, events: list[Event]) -> None:
+        usage = ollama_usage(data)
+        if usage is not None:
+            self.count_tokens(usage, events)
+        # An empty answer is an answer: it has a finish of its own.
+        self.choice(0)[1].visible = True
+        self.finish(reason)
+        self.end(events)
+
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         failed = self.read_error(data)
         if not is_object(data):
@@ -181,13 +221,7 @@ class Ollama(Dialect):
                 else:
                     self.annotate(kind, value, events)
         if done:
-            usage = ollama_usage(data)
-            if usage is not None:
-                self.count_tokens(usage, events)
-            # An empty answer is an answer: it has a finish of its own.
-            self.choice(0)[1].visible = True
-            self.finish(reason)
-            self.end(events)
+            self.read_end(data, reason, events)
 
     def belongs(self, data: dict[str, Any]) -> bool:
         """Whether a line without message and response is one of the stream all the same."""

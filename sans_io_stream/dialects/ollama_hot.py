@@ -11,7 +11,14 @@ from typing import Annotated, Generic, Literal, TypeVar
 
 import msgspec
 
-__all__ = ["read_generated", "read_generated_thought", "read_text", "read_thought"]
+__all__ = [
+    "AnyLine",
+    "read_generated",
+    "read_generated_thought",
+    "read_line",
+    "read_text",
+    "read_thought",
+]
 
 Piece = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -59,6 +66,26 @@ class _GeneratedThought(_Strict):
     done: bool
 
 
+class AnyMessage(_Strict):
+    """A message with text, which may be empty."""
+
+    role: Literal["assistant"]
+    content: str
+
+
+class AnyLine(_Line[AnyMessage]):
+    """A line of ``chat`` that may be the first, or the last with its counts."""
+
+    done_reason: Piece | None = None
+    total_duration: int | None = None
+    load_duration: int | None = None
+    prompt_eval_count: int | None = None
+    prompt_eval_duration: int | None = None
+    eval_count: int | None = None
+    eval_duration: int | None = None
+
+
+read_line = msgspec.json.Decoder(AnyLine).decode
 read_text = msgspec.json.Decoder(_Line[TextMessage]).decode
 read_thought = msgspec.json.Decoder(_Line[ThoughtMessage]).decode
 read_generated = msgspec.json.Decoder(_Generated).decode
