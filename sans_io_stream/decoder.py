@@ -67,6 +67,7 @@ class StreamDecoder:
     """
 
     __slots__ = (
+        "_alone",
         "_dialect",
         "_fast",
         "_framing",
@@ -92,6 +93,7 @@ class StreamDecoder:
         self._framing: AnyFraming | None = None
         self._dialect: Dialect | None = None
         self._over = READING
+        self._alone = 0
         self._point: ResumePoint | None = None
         self._opening: Opening | None = Opening(
             limits=limits if limits is not None else DEFAULT_LIMITS,
@@ -114,7 +116,7 @@ class StreamDecoder:
         if framing is None or type(data) is not bytes:
             return self._receive(data)
         dialect: Dialect = self._dialect  # type: ignore[assignment]  # known where this is set
-        if len(data) <= framing.room and dialect.hot:
+        if len(data) <= framing.room:
             payload = framing.only(data)
             if payload is not None:
                 # One record that is like the one before it needs nothing but this.
@@ -125,10 +127,13 @@ class StreamDecoder:
                     told = []
                     self._end("failed", limit.error, told)
                 if told is not None:
-                    if dialect.cursor is not None:
+                    if dialect.cursor is None:
+                        self._alone += len(told)
+                    else:
                         last = told[-1]
                         self._point = last if type(last) is ResumePoint else None
                     return told
+        self._settle(dialect)
         events: list[Event] = []
         items = framing.feed(data)
         if items:
@@ -189,6 +194,8 @@ class StreamDecoder:
 
         Its size is that of the unfinished record, the open tool calls, and a constant.
         """
+        if self._dialect is not None:
+            self._settle(self._dialect)
         return dump(
             DecoderState(
                 raw=self._raw,
@@ -237,16 +244,26 @@ class StreamDecoder:
         if self._opening is not None:
             items = self._opening.feed(data, events)
             if items is not None:
-                self._read(*self._open(self._opening), items, events)
+                framing, dialect = self._open(self._opening)
+                # What was held back until the dialect was known are records, and no bare items.
+                held = not items or type(items[0]) is not bytes
+                self._read(framing, dialect, items, events, mixed=held or framing.mixed)
         else:
             framing, dialect = self._reading()
             items = framing.feed(data)
             self._read(framing, dialect, items, events, mixed=framing.mixed)
         return events
 
+    def _settle(self, dialect: Dialect) -> None:
+        """Count the events of records that were alone in their reads."""
+        if self._alone:
+            dialect.position += self._alone
+            dialect.cold = self._alone = 0
+
     def _reading(self) -> tuple[AnyFraming, Dialect]:
         assert self._framing is not None
         assert self._dialect is not None
+        self._settle(self._dialect)
         return self._framing, self._dialect
 
     def _open(self, opening: Opening) -> tuple[AnyFraming, Dialect]:

@@ -104,7 +104,7 @@ class Opening(msgspec.Struct, kw_only=True, gc=False):
         """Framing and dialect, once both are known."""
         assert self.framing is not None
         assert self.dialect is not None
-        dialect = DIALECTS[self.dialect](limits=self.limits, shortcuts=self.shortcuts)
+        dialect = DIALECTS[self.dialect](limits=self.limits, cold=0 if self.shortcuts else -1)
         dialect.is_text = isinstance(self.framing, Text)
         if isinstance(dialect, Records):
             dialect.terminated_by = self.terminator

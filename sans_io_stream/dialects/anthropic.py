@@ -85,13 +85,14 @@ class Anthropic(BlockDialect):
                 told = [TextDelta(read_text(payload).delta.text)]
             elif hot == THOUGHT:
                 told = [ReasoningDelta(read_thought(payload).delta.thinking)]
+            elif not hot:
+                return None
             else:
                 told = []
                 self.run_input(payload, told)
         except REFUSED:
             self.missed(0, payload)
             return None
-        self.position += len(told)
         return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:

@@ -68,7 +68,6 @@ class Dialect(Answer):
     events_per_delta: ClassVar[int] = 0
     """How many events a plain delta gives (2 with a resume point); 0 for no shortcuts."""
 
-    shortcuts: bool = True
     is_text: bool = False
     """The body is plain text: what comes are pieces of it, not records."""
     hot: int = 0
@@ -76,7 +75,7 @@ class Dialect(Answer):
     armed_at: int = 0
     """The ``position`` at which ``hot`` was set."""
     cold: int = 0
-    """Records to read before a shortcut is tried again."""
+    """Records to read before a shortcut is tried again; below 0 none ever is."""
 
     def read(self, data: Any, record: WireRecord, events: list[Event]) -> None:
         """Turn one record, its JSON already read into ``data``, into events."""
@@ -93,13 +92,25 @@ class Dialect(Answer):
                 return
             begin = len(events)
             self.take(form.whole(payload), events)
-            if self.shortcuts and self.events_per_delta:
+            if self.events_per_delta:
                 self.arm(events, begin)
 
     def one(self, payload: bytes) -> list[Event] | None:
-        """``run`` for a record that is alone in its read; None if it is not as expected."""
+        """``run`` for a record that is alone in its read; None if it is not as expected, or
+        nothing is.
+
+        While there is no cursor the caller counts the events: adding to a field of a struct
+        is what costs most here after the decoding.
+        """
+        if not self.hot:
+            return None
         events: list[Event] = []
-        return events if self.run((payload,), events) is None else None
+        position = self.position
+        if self.run((payload,), events) is not None:
+            return None
+        if self.cursor is None:
+            self.position = position
+        return events
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
         """The shortcut: read the records that are like the one before them, typed.
@@ -173,6 +184,9 @@ class Dialect(Answer):
         before = self.cursor
         if before is not None:
             self.cursor = None
+            if self.origin is not None and not self.origin.held:
+                # Shortcuts move the cursor alone.
+                self.base = before
         try:
             self.interpret(record, events)
         finally:

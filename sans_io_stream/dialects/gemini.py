@@ -109,7 +109,7 @@ class Gemini(Dialect):
 
     def arm(self, events: list[Event], begin: int) -> None:
         if self.cold:
-            self.cold -= 1
+            self.cold -= self.cold > 0
             return
         new = events[begin:]
         counted = len(new) == 2 and type(new[1]) is Usage
@@ -139,10 +139,8 @@ class Gemini(Dialect):
         new = recount(response.usageMetadata, old, payload, self.generation)
         if new is None:
             self.usage = restated(old, payload, self.generation)
-            self.position += 1
             return [delta]
         self.usage = new
-        self.position += 2
         return [delta, new]
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:

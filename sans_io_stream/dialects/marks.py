@@ -150,7 +150,7 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
 PASSING = frozenset(
     {
         "limits", "calls", "base", "cursor", "origin", "position", "halves", "lax",
-        "shortcuts", "is_text", "hot", "armed_at", "cold", "half",
+        "is_text", "hot", "armed_at", "cold", "half",
         "opening", "at", "channel", "last", "trail", "familiar",
         "generated", "given", "last_event_id",
     }

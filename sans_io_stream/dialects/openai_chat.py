@@ -143,13 +143,14 @@ class OpenAIChat(Dialect):
             elif hot == THOUGHT:
                 thought = read_thought(self.opening + payload).choices[0].delta
                 told = [ReasoningDelta(thought.reasoning_content)]
+            elif not hot:
+                return None
             else:
                 told = []
                 self.run_call(self.opening + payload, told)
         except REFUSED:
             self.missed(0, payload)
             return None
-        self.position += len(told)
         return told
 
     def run(self, rest: Iterable[bytes], events: list[Event]) -> bytes | None:
@@ -186,7 +187,7 @@ class OpenAIChat(Dialect):
         if (
             self.familiar
             and self.typed
-            and self.shortcuts
+            and self.cold >= 0
             and record.data[:1] == b"{"
             and not record.type
             and self.limits.depth >= DEPTH

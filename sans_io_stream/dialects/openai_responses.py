@@ -111,8 +111,6 @@ class OpenAIResponses(Dialect):
             self.missed(0, payload)
             return None
         self.cursor = cursor
-        if not origin.held:
-            self.base = cursor
         self.position = position = self.position + 1
         return [TextDelta(piece.delta), ResumePoint(cursor, position, origin)]
 

@@ -122,6 +122,4 @@ def run_pieces(
     except REFUSED:
         pass
     dialect.position, dialect.cursor = position, due - 1
-    if not origin.held:
-        dialect.base = due - 1
     return None if odd is None else dialect.missed(position - before, odd)

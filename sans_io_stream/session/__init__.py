@@ -3,7 +3,8 @@
 ``machine`` is what drivers call and ``steps`` what it asks of them; ``course`` judges, with
 ``ladder`` (what next), ``backoff`` (when) and ``clocks``; ``wire`` is one connection;
 ``assembly`` puts the answer together, over ``standing`` (what is known of it), with ``joined``
-(one decoder, many bodies), ``seam`` (what continues) and ``replay`` (what comes again); ``checkpoint`` writes all of it down.
+(one decoder, many bodies), ``seam`` (what continues) and ``replay`` (what comes again);
+``checkpoint`` writes all of it down.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal
 
 from ..errors import ErrorInfo
-from ..events import Event, Heartbeat, Resumed, StreamEnd
+from ..events import Event, Heartbeat, Resumed, ResumePoint, StreamEnd
 from .joined import JoinedDecoder
 from .probe import Probe
 from .progress import look, placed_behind, remember
@@ -209,9 +209,9 @@ class Assembly(Standing):
 
     def told_directly(self, events: list[Event]) -> None:
         """The ``steady`` decoder said ``events``, and they went out."""
-        decoder = self.decoder
-        if decoder is not None and decoder.known is not None:
-            remember(self.progress, decoder.known, events)
+        pointed = len(events) > 1 or type(events[0]) is ResumePoint
+        if pointed and self.decoder is not None and self.decoder.known is not None:
+            remember(self.progress, self.decoder.known, events)
         if self.progress.delivered is not None:
             self.progress.delivered.note(events)
 

@@ -211,6 +211,8 @@ class JoinedDecoder(StreamDecoder):
     @property
     def known(self) -> Dialect | None:
         """The dialect with what it knows of the answer; None while it is not known itself."""
+        if self._dialect is not None:
+            self._settle(self._dialect)
         return self._dialect
 
     @property
