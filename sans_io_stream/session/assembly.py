@@ -19,7 +19,7 @@ from ..errors import ErrorInfo
 from ..events import Event, Heartbeat, Resumed, ResumePoint, StreamEnd
 from .joined import JoinedDecoder
 from .probe import Probe
-from .progress import look, placed_behind, remember
+from .progress import look, placed_behind, remember, unseen
 from .replay import Delivered, Replay
 from .seam import Seam
 from .standing import BodyMode, Standing
@@ -37,6 +37,7 @@ class Assembly(Standing):
 
     def begin(self, mode: BodyMode, content_type: str | None, status: int) -> None:
         """A body begins, under a 2xx head."""
+        self.progress.retry = self.retry
         self._mode, self._content = mode, (content_type, status)
         self._rival = self._replay = self._seam_bytes = self._probe = None
         self._why, self.refusal, self.fresh = "", None, False
@@ -257,6 +258,7 @@ class Assembly(Standing):
             return alive
         rival = self._rival
         assert rival is not None
+        new = unseen(new, self.known(), self.progress.recent)
         self.decoder, self._rival, self._replay = rival, None, None
         # Borders of deltas may have moved: the count goes on from what was delivered.
         told: list[Event] = [*alive, Resumed("replay")]
@@ -273,12 +275,17 @@ class Assembly(Standing):
     def restart(self) -> None:
         """What was delivered is void: the next body is another answer."""
         self.next_generation("restart")
-        self.decoder = self.token = None
+        self.forget()
         self.progress.visible, self.progress.recent = False, []
         self.progress.delivered = Delivered() if self.tracked else None
 
+    def forget(self) -> None:
+        """Nothing that was known of the last generation is true of the next one."""
+        self.decoder = self.token = None
+
     def next_generation(self, mode: Literal["restart", "continuation"] | None = None) -> None:
         """The next body is generated anew. If one was begun it may have been billed."""
+        self.progress.retry = self.retry
         if self.begun:
             self.progress.generation += 1
         if mode is not None:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..decoder import StreamDecoder
+from ..dialects.plain import Records
 from ..events import Event, Resumed, ResumePoint
 from ..framing.items import Blank, Comment, Item, Stray, Unfinished, WireRecord
 from ..framing.jsonl import JSONLines
@@ -254,6 +255,9 @@ class JoinedDecoder(StreamDecoder):
         framing, dialect = super()._open(opening)
         if self._kept is not None:
             self._dialect = self._kept
+            if isinstance(dialect, Records) and dialect.ended:
+                # Status 204: there is no more of it, wherever it was taken up.
+                self._kept.ended = True
             return framing, self._kept
         dialect.generation = self._generation
         dialect.position = self._position

@@ -20,8 +20,18 @@ from .replay import Delivered
 
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
+    from ..strategies.base import Known
 
-__all__ = ["RECENT", "VISIBLE", "AnswerState", "Progress", "look", "placed_behind", "remember"]
+__all__ = [
+    "RECENT",
+    "VISIBLE",
+    "AnswerState",
+    "Progress",
+    "look",
+    "placed_behind",
+    "remember",
+    "unseen",
+]
 
 RECENT = 32
 """Opaque cursors that are remembered, for servers that repeat records."""
@@ -45,6 +55,8 @@ class Progress(msgspec.Struct):
     """What it is compared with if it comes again; None if it cannot be."""
     recent: list[Cursor] = []
     """The last opaque cursors."""
+    retry: float | None = None
+    """The reconnection time that the stream asked for last, in seconds."""
 
 
 class AnswerState(msgspec.Struct, kw_only=True):
@@ -65,8 +77,8 @@ def look(progress: Progress, events: list[Event]) -> tuple[list[Event], bool]:
         place = next(i for i, e in enumerate(events) if type(e) in ANSWER_EVENTS)
         events = [*events[:place], Resumed(progress.announced), *events[place:]]
         progress.announced = None
-    # A record without events of its own has moved the cursor.
-    return events, answers or ResumePoint in types
+    # A cursor that moves and brings nothing, as heartbeats with a number do, is not news.
+    return events, answers
 
 
 def remember(progress: Progress, known: Dialect, events: list[Event]) -> None:
@@ -74,6 +86,26 @@ def remember(progress: Progress, known: Dialect, events: list[Event]) -> None:
     if known.cursor is not None and known.cursor_kind != "sequence":
         points = [event.cursor for event in events if type(event) is ResumePoint]
         progress.recent = (progress.recent + points)[-RECENT:]
+
+
+def unseen(events: list[Event], seen: Known, recent: list[Cursor]) -> list[Event]:
+    """``events``, which come behind what was delivered, without the points that were, too."""
+    told: list[Event] = []
+    for place, event in enumerate(events):
+        if type(event) in ANSWER_EVENTS:
+            return told + events[place:]
+        known = (
+            isinstance(event, ResumePoint)
+            and event.origin.response_id == seen.response_id
+            and (
+                event.cursor <= seen.cursor
+                if isinstance(event.cursor, int) and isinstance(seen.cursor, int)
+                else event.cursor == seen.cursor or event.cursor in recent
+            )
+        )
+        if not known:
+            told.append(event)
+    return told
 
 
 def placed_behind(progress: Progress, events: list[Event]) -> list[Event]:

@@ -117,7 +117,8 @@ class Standing:
     @property
     def retry(self) -> float | None:
         """The reconnection time that the stream asked for, in seconds."""
-        return None if self._reading is None else self._reading.retry
+        told = None if self._reading is None else self._reading.retry
+        return self.progress.retry if told is None else told
 
     @property
     def refused(self) -> str:
@@ -173,6 +174,7 @@ class Standing:
         """What is known of the answer, without the body that is being read."""
         if self.steady is not None:
             self._count()
+        self.progress.retry = self.retry
         decoder = self.decoder
         kept = decoder is not None and decoder.known is not None
         if self.progress.delivered is not None:

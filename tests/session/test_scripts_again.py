@@ -118,13 +118,14 @@ def test_before_an_answer_there_are_three_retries() -> None:
 def test_a_row_starts_afresh_only_when_something_new_was_delivered_exactly() -> None:
     story = STORIES["openai-responses"]
 
-    def one_more(asked: Asked) -> Reply:
-        """Each connection breaks behind its first record."""
+    def one_more(asked: Asked, records: int = 1) -> Reply:
+        """Each connection breaks behind its first records."""
         cursor = story.asked_from(asked)
-        wire = response(b"", pieces=story.after(cursor)[:1])[:-5]
+        wire = response(b"", pieces=story.after(cursor)[:records])[:-5]
         return Reply(wire, lost=True)
 
-    run = drive(StreamSession(story.request), one_more)
+    # Of any four records one tells something; those that do not are nothing new.
+    run = drive(StreamSession(story.request), lambda asked: one_more(asked, 4))
     assert run.end.outcome == "complete"
     assert set(run.waits) == {1.0}
 
