@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from .ladder import EXACT
+
 __all__ = ["Count"]
 
 
@@ -19,3 +21,7 @@ class Count(msgspec.Struct):
     """A response has had a head that was no error's."""
     unanswered: bool = False
     refused: tuple[str, ...] = ()
+
+    def ask_anew(self) -> None:
+        """Another generation has taken the place of the one that could not be asked for."""
+        self.refused = tuple(mode for mode in self.refused if mode not in EXACT)

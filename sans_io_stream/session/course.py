@@ -29,7 +29,7 @@ from .backoff import with_head
 from .clocks import Clocks
 from .count import Count
 from .endings import LOST, continuable, exhausted, patience, too_late
-from .ladder import Attempt, Mode, Situation, next_attempt
+from .ladder import EXACT, GENERATES, Attempt, Mode, Situation, next_attempt
 from .onward import led_to
 from .proxy import Proxy
 from .wire import Wire
@@ -50,9 +50,6 @@ BETWEEN = frozenset({408, 500, 502, 504})
 """Statuses with which a generation may have begun behind whoever answers."""
 
 BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", "repeat": "repeat"}
-EXACT: frozenset[Mode] = frozenset({"continue", "replay"})
-"""Modes in which nothing is generated anew."""
-GENERATES: frozenset[Mode] = frozenset({"retry", "again", "repeat", "restart", "continuation"})
 State = Literal["idle", "running", "closing", "waiting", "ended"]
 Body = Literal["none", "answer", "error", "check"]
 
@@ -315,8 +312,7 @@ class Course:
         if error.retryable:
             refused = {*self._count.refused, *EXACT}
             if self._plan(refused) is not None:
-                self._count.refused = tuple(refused)
-                return self._break(error, now)
+                return self._break(error, now, stored=True)
         return self._conclude(True, error)
 
     def _refused(self, now: float, error: ErrorInfo | None = None) -> list[Event]:
@@ -332,12 +328,19 @@ class Course:
         told = msgspec.structs.replace(error, kind="cursor", retryable=False)
         return self._break(told, now, delay=0.0)
 
-    def _break(self, error: ErrorInfo, now: float, delay: float | None = None) -> list[Event]:
-        """The connection is of no more use: try again, or end."""
+    def _break(
+        self, error: ErrorInfo, now: float, delay: float | None = None, *, stored: bool = False
+    ) -> list[Event]:
+        """The connection is of no more use: try again, or end. ``stored`` says that asking
+        for what there is would only bring the error again."""
         events: list[Event] = [Disconnected(error)]
         exact = self._attempt.mode in EXACT and self._body == "answer"
         if exact and self._answer.fresh and not self._answer.refused:
             self._count.row, self._count.refused = 1, ()
+        if self._attempt.mode == "repeat" and self._answer.fresh:
+            self._count.ask_anew()
+        if stored:
+            self._count.refused = tuple({*self._count.refused, *EXACT})
         attempt = self._plan()
         if attempt is None:
             return events + self._give_up(error)
@@ -385,6 +388,11 @@ class Course:
         elif attempt.mode in GENERATES:
             inexact = attempt.mode in ("again", "continuation")
             self._answer.next_generation("continuation" if inexact else None)
+        if attempt.mode == "retry":
+            self._answer.forget()
+        if attempt.mode in GENERATES and attempt.mode != "repeat":
+            # One that is compared takes the place of the old one once it has caught up.
+            self._count.ask_anew()
 
     def _close_and_wait(self, until: float, reason: str) -> None:
         self._state = "closing" if self._wire is not None else "waiting"

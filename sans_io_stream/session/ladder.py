@@ -16,13 +16,17 @@ from ..request import HTTPRequest, StreamRequest
 from ..strategies.base import Known, Strategy
 from ..strategies.continuation import continued
 
-__all__ = ["Attempt", "Mode", "Situation", "next_attempt"]
+__all__ = ["EXACT", "GENERATES", "Attempt", "Mode", "Situation", "next_attempt"]
 
 Mode = Literal[
     "first", "check", "continue", "replay", "retry", "again", "repeat", "restart", "continuation"
 ]
 """``replay`` asks for what is stored, ``repeat`` sends the request again to compare; ``again``
 takes an event stream up wherever it is."""
+
+EXACT: frozenset[Mode] = frozenset({"continue", "replay"})
+"""Modes in which nothing is generated anew."""
+GENERATES: frozenset[Mode] = frozenset({"retry", "again", "repeat", "restart", "continuation"})
 
 
 class Attempt(msgspec.Struct, frozen=True):
