@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from .dialects.marks import Trail
+from .dialects.marks import Trail, name_of
 from .dialects.plain import Records
 from .dialects.registry import DIALECTS
 from .errors import ResumeTokenError, SnapshotError
@@ -133,6 +133,8 @@ def load_scalars(token: ResumeToken, limits: Limits) -> Dialect:
     dialect.position = token.position
     dialect.trail = Trail(origin.state, origin.stored, origin.contiguous, origin.first)
     dialect.trail.by_bytes = origin.kind == "byte_offset"
+    if isinstance(token.base, str):
+        dialect.trail.names = {name_of(token.base): 0}
     if isinstance(dialect, Records):
         dialect.last_event_id = str(token.base)
     return dialect

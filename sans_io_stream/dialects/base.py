@@ -199,11 +199,13 @@ class Dialect(Answer):
                 self.position += sum([type(event) in ANSWER_EVENTS for event in events[begin:]])
         if own is None and self.cursor_kind == "sse_id":
             own = record.id
+        if type(own) is str and self.came_before(own, mark_of(record)):
+            own = before = None
         if own is None and self.ended and not ended and not self.by_bytes:
             own = before
         numbered = own is not None or self.strict or self.by_bytes
         if numbered and self.marked().first is None:
-            self.marked().first = digest_with(record, 0)
+            self.marked().first = mark_of(record)
         if own is not None:
             self.mark(own, events)
         elif before is not None and not self.by_bytes and not self.pings(record):
@@ -260,7 +262,9 @@ class Dialect(Answer):
 
     def blank(self, id: str | None, events: list[Event]) -> None:
         """A block without data: its id counts all the same."""
-        if id is not None and self.cursor_kind == "sse_id":
+        if id is None or self.cursor_kind != "sse_id":
+            return
+        if not self.came_before(id, mark_of(WireRecord(b"", "", id))):
             self.mark(id, events)
 
     def by_the_letter(self) -> bool:
@@ -305,6 +309,11 @@ class Dialect(Answer):
 def blank(data: bytes) -> bool:
     """Whether a record carries nothing: no data, or a comment sent as data."""
     return not data or data[0] == COLON or data.isspace()
+
+
+def mark_of(record: WireRecord) -> int:
+    """A number by which a record is known again, its own id included."""
+    return digest_with(record, 0 if record.id is None else zlib.crc32(record.id.encode()))
 
 
 def digest_with(record: WireRecord, before: int) -> int:

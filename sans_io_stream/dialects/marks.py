@@ -9,6 +9,7 @@ when they come again.
 
 from __future__ import annotations
 
+import zlib
 from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -21,10 +22,12 @@ from ..usage import compact_usage
 if TYPE_CHECKING:
     from ..events import Event
 
-__all__ = ["Marked", "Trail"]
+__all__ = ["Marked", "Trail", "name_of"]
 
 MOST_SCALARS = 1024
 """Characters of the state that a resume token may hold. Beyond that its base stays back."""
+MOST_NAMES = 64
+"""Opaque cursors that are remembered, to see whether they come again."""
 MOST_MARKED = 640
 """Characters of a cursor and a response id that a resume token may hold."""
 
@@ -46,6 +49,10 @@ class Trail(msgspec.Struct, gc=False):
     """Of those records, one after the other."""
     by_bytes: bool = False
     """Cursors are offsets in the body, which no record holds."""
+    names: dict[int, int] = {}
+    """The opaque cursors of late, as numbers, and the marks of their records, oldest first."""
+    repeats: bool = False
+    """An opaque cursor came a second time: they are none."""
 
 
 class Marked(msgspec.Struct, kw_only=True, gc=False):
@@ -75,8 +82,8 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
 
     @property
     def rising(self) -> bool:
-        """Whether the numbers that were cursors went up until now."""
-        return True
+        """Whether no cursor came twice: numbers went up until now, names were new."""
+        return self.trail is None or not self.trail.repeats
 
     def marked(self) -> Trail:
         """The trail, made if it was not there."""
@@ -88,6 +95,21 @@ class Marked(msgspec.Struct, kw_only=True, gc=False):
     def holds(self) -> bool:
         """Whether something is half read: a tool call, a character."""
         return False
+
+    def came_before(self, own: str, mark: int) -> bool:
+        """Whether an opaque cursor is none, since it, or another one, came twice. A server that
+        is asked from it cannot say behind which of the records that had it."""
+        if not own or self.by_bytes:
+            return False
+        trail, name = self.marked(), name_of(own)
+        names = trail.names
+        if name in names:
+            trail.repeats, trail.names, self.cursor = True, {}, None
+        elif not trail.repeats:
+            names[name] = mark
+            if len(names) > MOST_NAMES:
+                del names[next(iter(names))]
+        return trail.repeats
 
     def mark(self, cursor: Cursor, events: list[Event]) -> None:
         """Append the resume point behind a record that has a cursor."""
@@ -162,6 +184,12 @@ PASSING = frozenset(
 def scalar_fields(cls: type[Marked]) -> tuple[msgspec.structs.FieldInfo, ...]:
     """The fields that ``scalars`` tells."""
     return tuple(field for field in msgspec.structs.fields(cls) if field.name not in PASSING)
+
+
+def name_of(cursor: str) -> int:
+    """An opaque cursor as a number."""
+    told = cursor.encode()
+    return zlib.crc32(told) << 32 | zlib.adler32(told)
 
 
 def size_of(mark: Cursor | None) -> int:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["Assembly"]
 
 
+PAGE = "an HTML page came instead of the answer"
+
+
 class Assembly(Standing):
     """See the module's text."""
 
@@ -45,6 +48,8 @@ class Assembly(Standing):
             self.progress.announced = None
         if mode == "first":
             self.decoder = self._new_decoder(self.progress.generation, self.progress.position)
+        elif is_page(content_type):
+            self._refuse(PAGE, ErrorInfo("connection", PAGE, retryable=True))
         elif mode in ("replay", "repeat"):
             self._begin_replay()
         elif self.decoder is None or self.decoder.known is None:
@@ -88,6 +93,7 @@ class Assembly(Standing):
             seen=known.cursor,
             first=trail.first,
             recent=tuple(self.progress.recent),
+            marks=tuple(trail.names.values()),
             contiguous=trail.contiguous,
             since=trail.since,
             digest=trail.digest,
@@ -192,6 +198,10 @@ class Assembly(Standing):
         self._probe = None
         if probe.found == "beginning":
             return self._take_for_replay(probe.held())
+        if probe.found == "first again":
+            # A record of that content may also be the next one. From the start all is known.
+            self._refuse("the answer's first record came, which may be its beginning again")
+            return []
         if probe.error is not None:
             self._refuse(str(probe.error), probe.error)
             return []
@@ -290,3 +300,9 @@ class Assembly(Standing):
             self.progress.generation += 1
         if mode is not None:
             self.progress.announced = mode
+
+
+def is_page(content_type: str | None) -> bool:
+    """Whether a body is made for people: a login, or a proxy's apology."""
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    return kind in ("text/html", "application/xhtml+xml")

@@ -11,14 +11,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..decoder import StreamDecoder
+from ..dialects.base import LimitReached
 from ..dialects.plain import Records
-from ..events import Event, Resumed, ResumePoint
+from ..events import Event, Resumed, ResumePoint, Unrecognized
 from ..framing.items import Blank, Comment, Item, Stray, Unfinished, WireRecord
 from ..framing.jsonl import JSONLines
 from ..framing.sniff import Sniffer
 from ..framing.sse import SSE
 from ..opening import Opening
-from ..snapshot import load_scalars
+from ..snapshot import dump_dialect, load_dialect, load_scalars
 from .seam import Seam, Seen
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class JoinedDecoder(StreamDecoder):
         self._silent = silent
         """Up to this offset the answer has been delivered."""
         self._counted = False
-        """The answer went on behind a number."""
+        """The answer went on behind a cursor."""
         self._paused = False
         self._leftover: list[Item] = []
         """What the end of the body left, in case it is the end of the answer."""
@@ -198,11 +199,11 @@ class JoinedDecoder(StreamDecoder):
 
     @property
     def doubt(self) -> str:
-        """Why what went on behind a number may lack a record; empty while nothing says so."""
+        """Why what went on behind a cursor may lack a record; empty while nothing says so."""
         dialect = self._dialect
         if not self._counted or dialect is None or dialect.rising:
             return ""
-        return "its numbers do not rise: what was asked for by them may lack records"
+        return "its cursors come again: what was asked for by them may lack records"
 
     @property
     def offset(self) -> int | None:
@@ -318,6 +319,15 @@ class JoinedDecoder(StreamDecoder):
         if self.doubt:
             events.clear()
 
+    def _is_foreign(self, framing: AnyFraming, dialect: Dialect, item: Item) -> bool:
+        """Whether ``item`` says nothing in this protocol: an answer does not go on with it."""
+        told: list[Event] = []
+        try:
+            self._read_item(framing, load_dialect(dump_dialect(dialect)), item, told)
+        except LimitReached:
+            return False
+        return bool(told) and all(type(event) is Unrecognized for event in told)
+
     def _read_at_seam(
         self,
         seam: Seam,
@@ -329,8 +339,8 @@ class JoinedDecoder(StreamDecoder):
         if isinstance(item, bytes):
             item = framing.form.whole(item)
         if isinstance(item, Blank) and item.id is not None and not item.told:
-            record: WireRecord | None = WireRecord(b"", item.type, item.id)
-        elif isinstance(item, Stray):
+            record: WireRecord | None = WireRecord(b"", "", item.id)
+        elif isinstance(item, Stray) and not dialect.by_the_letter():
             record = WireRecord(item.data)
         else:
             record = item if isinstance(item, WireRecord) else None
@@ -338,13 +348,16 @@ class JoinedDecoder(StreamDecoder):
             super()._read(framing, dialect, [item], events)
             return
         verdict = seam.judge(dialect, record)
+        if seam.decides(dialect, record) and self._is_foreign(framing, dialect, item):
+            seam.refuse_foreign()
+            return
         if verdict == "silent":
             super()._read(framing, dialect, [item], [])
         elif verdict == "take":
             if seam.state == "joined":
                 self._seam, self._kept = None, None
                 self._fast = self._shortcut()
-                self._counted = self._counted or isinstance(seam.asked, int)
+                self._counted = self._counted or seam.asked is not None
                 if seam.asked != seam.seen:
                     dialect.position = self._position
                 events.append(Resumed("replay" if seam.asked is None else "continue"))

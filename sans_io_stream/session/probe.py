@@ -1,23 +1,25 @@
 """The first record of a body that was asked for from a byte on: is it what was asked for?
 
 The bytes of a row carry no cursor of their own. A server that ignores the offset is told by
-what it sends: the record with which the answer began, one with which answers begin, or an
-error. Whatever else a record is, and any part of one, goes on.
+what it sends: a record with which answers begin, or an error. The one with which this answer
+began may be its beginning again, or the same words once more. Whatever else a record is, and
+any part of one, goes on.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from ..dialects.base import digest_with
+from ..dialects.base import mark_of
 from ..dialects.detection import error_told
-from ..framing.items import Blank, Comment, Unfinished, WireRecord
+from ..dialects.tolerant import is_json
+from ..errors import ErrorInfo
+from ..framing.items import Blank, Comment, Stray, Unfinished, WireRecord
 from ..framing.sniff import Sniffer
 from ..opening import Opening
 
 if TYPE_CHECKING:
     from ..dialects.base import Dialect
-    from ..errors import ErrorInfo
     from ..framing import AnyFraming
     from ..framing.items import Item
 
@@ -51,7 +53,7 @@ class Probe:
         self._whole = framing is None or whole
         self._held: list[bytes] = []
         self._size = 0
-        self.found: Literal["going on", "beginning", "error"] | None = None
+        self.found: Literal["going on", "beginning", "first again", "error"] | None = None
         self.error: ErrorInfo | None = None
 
     def feed(self, data: bytes) -> None:
@@ -90,11 +92,20 @@ class Probe:
         if self._whole and isinstance(item, Comment | Blank):
             return
         self.found = "going on"
+        dialect = self._dialect
+        if self._whole and (isinstance(item, Stray) or not self._readable(item)):
+            why = "what came instead is no part of the answer"
+            self.found, self.error = "error", ErrorInfo("connection", why, retryable=True)
         if not isinstance(item, WireRecord):
             return
-        first = self._dialect.marked().first
-        self.error = error_told(item.data, self._dialect.limits.depth)
+        self.error = error_told(item.data, dialect.limits.depth) or self.error
         if self.error is not None:
             self.found = "error"
-        elif self._dialect.begins(item) or digest_with(item, 0) == first:
+        elif dialect.begins(item):
             self.found = "beginning"
+        elif mark_of(item) == dialect.marked().first:
+            self.found = "first again"
+
+    def _readable(self, item: Item) -> bool:
+        data = item.data if isinstance(item, WireRecord) else b""
+        return not data or data.startswith(self._dialect.terminator) or is_json(data)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from ..dialects.base import digest_with
+from ..dialects.base import digest_with, mark_of
 from ..dialects.detection import error_told
 from ..errors import ErrorInfo
 from ..resume import Cursor
@@ -54,6 +54,8 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
     """The mark of the answer's first record."""
     recent: tuple[Cursor, ...] = ()
     """Opaque cursors delivered lately, which a server may repeat."""
+    marks: tuple[int, ...] | None = None
+    """The marks of those records; None where they are not known, in a new process."""
     contiguous: bool = True
     """The numbers went up by one so far."""
     since: int = 0
@@ -68,6 +70,8 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
     place: Place = "behind"
     last: int | None = None
     """The last number on this connection."""
+    named: str | None = None
+    """The last name on this connection."""
     again: int = 0
     again_digest: int = 0
 
@@ -89,14 +93,14 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
                 self.error = error
                 return self._refuse(str(error))
             return self._judge_nameless(record)
-        return self._judge_number(own) if isinstance(own, int) else self._judge_name(own)
+        return self._judge_number(own) if isinstance(own, int) else self._judge_name(own, record)
 
     def _begins(self, dialect: Dialect, record: WireRecord, own: Cursor | None) -> bool:
         # Number 0 has nothing before it.
         return (
             dialect.begins(record)
             or (own == 0 and self.asked != 0)
-            or (self.first is not None and digest_with(record, 0) == self.first)
+            or (self.first is not None and mark_of(record) == self.first)
         )
 
     # ---- records with a cursor
@@ -116,7 +120,13 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
             return self._known("behind" if own == seen else "between", "silent")
         return self._join()
 
-    def _judge_name(self, own: str) -> Verdict:
+    def _judge_name(self, own: str, record: WireRecord) -> Verdict:
+        before, self.named = self.named, own
+        known = own in (self.asked, self.seen) or own in self.recent
+        other = known and self.marks is not None and mark_of(record) not in self.marks
+        if own == before or other:
+            # Whether it is the same once more, or the next one, cannot be told.
+            return self._refuse(f"its cursors come again: more than one record has {own!r}")
         if own == self.asked:
             return self._known(self._behind_asked(), "skip")
         if own == self.seen:
@@ -162,6 +172,17 @@ class Seam(msgspec.Struct, kw_only=True, gc=False):
             return self._refuse("records that followed the cursor are missing")
         self.state = "joined"
         return "take"
+
+    def decides(self, dialect: Dialect, record: WireRecord) -> bool:
+        """Whether a record without a cursor has decided what the body is: it goes on, or is
+        not what was asked for."""
+        decided = self.state == "joined" or (self.state == "refused" and self.error is None)
+        return decided and dialect.peek(record) is None
+
+    def refuse_foreign(self) -> None:
+        """Something else came instead of the answer, which may be there the next time."""
+        self._refuse("what came instead is no part of the answer")
+        self.error = ErrorInfo("connection", self.why, retryable=True)
 
     def _refuse(self, why: str) -> Verdict:
         self.state, self.why = "refused", why
