@@ -13,7 +13,7 @@ from typing import Any
 from sans_io_stream.request import StreamRequest
 from tests.session.peer import Asked, Reply, response
 
-__all__ = ["STORIES", "Story"]
+__all__ = ["STORIES", "TICKS", "Story"]
 
 TEXT = ["Hel", "lo, ", "wörld", " 🦜", ' "fin"']
 ARGUMENTS = ['{"ci', 'ty": "', "Köln", '"}']
@@ -252,6 +252,18 @@ def event_stream() -> Story:
     return EventStream("last-event-id", request, records)
 
 
+def ticks(name: str, resume: str) -> Story:
+    """An event stream whose first record comes again under other ids."""
+    words = [*(["tick" + "." * 80, "tock"] * 4), "[END]"]
+    records: list[tuple[Any, bytes]] = [
+        (f"t-{number}", sse(word, id=f"t-{number}")) for number, word in enumerate(words)
+    ]
+    request = StreamRequest(
+        "GET", "http://events.test/ticks", dialect="records", terminator="[END]", resume=resume
+    )
+    return EventStream(name, request, records)
+
+
 # ---- HolySheep
 
 
@@ -270,7 +282,7 @@ class Gateway(Story):
         return response(body, content_type="application/json")
 
 
-def gateway(resume: Any = None, name: str = "holysheep") -> Story:
+def gateway(resume: Any = None, name: str = "holysheep", words: list[str] | None = None) -> Story:
     def chunk(delta: dict[str, Any], **more: Any) -> dict[str, Any]:
         return {"choices": [{"index": 0, "delta": delta}], "model": "claude-x", **more}
 
@@ -278,10 +290,13 @@ def gateway(resume: Any = None, name: str = "holysheep") -> Story:
         {"index": 0, "id": "call_1", "function": {"name": "weather", "arguments": ""}},
         *({"index": 0, "function": {"arguments": piece}} for piece in ARGUMENTS),
     ]
-    values: list[dict[str, Any]] = [
+    told = [
         chunk({"role": "assistant", "content": ""}),
         *(chunk({"content": word}) for word in TEXT),
         *(chunk({"tool_calls": [call]}) for call in calls),
+    ]
+    values: list[dict[str, Any]] = [
+        *(told if words is None else [chunk({"content": word}) for word in words]),
         {
             **chunk({}),
             "finish_reason": "tool_calls",
@@ -368,6 +383,10 @@ def chat() -> Story:
     return Chat("chat", request, story.records)
 
 
+TICKS = frozenset({"eventsource", "holysheep-ticks", "last-event-id-ticks"})
+"""Stories that repeat their first record. Only its ids tell another one from them."""
+
+
 def stories() -> dict[str, Story]:
     """All stories, by name."""
     from sans_io_stream.strategies.holysheep import HolySheepStrategy
@@ -379,6 +398,9 @@ def stories() -> dict[str, Story]:
         event_stream(),
         gateway(),
         gateway(HolySheepStrategy(via="body", checked=True), "holysheep-checked"),
+        ticks("last-event-id-ticks", "last-event-id"),
+        ticks("eventsource", "eventsource"),
+        gateway(name="holysheep-ticks", words=["tick ", "tock "] * 3),
         conversation(),
         chat(),
     )

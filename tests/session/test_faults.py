@@ -26,8 +26,10 @@ from tests.session.answers import (
 )
 from tests.session.faults import Fault, FaultyServer, renumbered
 from tests.session.peer import Asked, Reply, drive
-from tests.session.stories import STORIES, Story
+from tests.session.stories import STORIES as ALL
+from tests.session.stories import TICKS, Story
 
+STORIES = {name: story for name, story in ALL.items() if name not in TICKS}
 BY_CURSOR = sorted(set(STORIES) - REPLAYED)
 CHATS = {"openai-chat", "holysheep"}
 HONEST = {"interrupted", "failed"}
