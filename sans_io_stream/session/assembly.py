@@ -19,7 +19,7 @@ from ..errors import ErrorInfo
 from ..events import Event, Heartbeat, Resumed, ResumePoint, StreamEnd
 from .joined import JoinedDecoder
 from .probe import Probe
-from .progress import look, placed_behind, remember, unseen
+from .progress import look, placed_behind, remember, renamed, unseen
 from .replay import Delivered, Replay
 from .seam import Seam
 from .standing import BodyMode, Standing
@@ -268,6 +268,13 @@ class Assembly(Standing):
             return alive
         rival = self._rival
         assert rival is not None
+        if (
+            self._mode == "replay"
+            and rival.known is not None
+            and renamed(self.progress, rival.known)
+        ):
+            self._refuse("the same words came, but under other ids")
+            return alive
         new = unseen(new, self.known(), self.progress.recent)
         self.decoder, self._rival, self._replay = rival, None, None
         # Borders of deltas may have moved: the count goes on from what was delivered.

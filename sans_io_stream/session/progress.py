@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
+from ..dialects.marks import name_of
 from ..events import (
     ANSWER_EVENTS,
     Event,
@@ -30,6 +31,7 @@ __all__ = [
     "look",
     "placed_behind",
     "remember",
+    "renamed",
     "unseen",
 ]
 
@@ -86,6 +88,13 @@ def remember(progress: Progress, known: Dialect, events: list[Event]) -> None:
     if known.cursor is not None and known.cursor_kind != "sequence":
         points = [event.cursor for event in events if type(event) is ResumePoint]
         progress.recent = (progress.recent + points)[-RECENT:]
+
+
+def renamed(progress: Progress, known: Dialect) -> bool:
+    """Whether of the ids of late not one came again: then the words went on, and were the same."""
+    names = known.marked().names
+    ids = [name_of(cursor) for cursor in progress.recent if isinstance(cursor, str)]
+    return bool(ids) and bool(names) and names.keys().isdisjoint(ids)
 
 
 def unseen(events: list[Event], seen: Known, recent: list[Cursor]) -> list[Event]:

@@ -138,6 +138,15 @@ def test_so_does_a_new_process() -> None:
         assert before + text_of(run) == "ha ho ha ha end"
 
 
+def test_the_same_words_behind_a_first_record_without_an_id_are_not_swallowed() -> None:
+    words = ["hello", "tock", "hello", "tock", "[END]"]
+    records = [sse("hello"), sse("tock", id="1"), sse("hello"), sse("tock", id="2")]
+    records.append(sse("[END]", id="3"))
+    for cut in range(2, len(records)):
+        run = drive(StreamSession(PLAIN), behind(records, cut))
+        honest(run, data_of(run), words)
+
+
 # ---- ids that come twice
 
 CYCLES = {
