@@ -23,8 +23,6 @@ Headers = tuple[tuple[str, str], ...]
 
 RETRIED = frozenset({408, 409, 425, 429})
 """Besides all of 5xx. Never 400, 401, 403, 404, 422."""
-NOT_RETRIED = frozenset({501, 505})
-"""Not implemented, and HTTP version not supported: they stay so."""
 
 REQUEST_IDS = ("x-request-id", "request-id", "x-amzn-requestid", "apim-request-id", "cf-ray")
 
@@ -33,7 +31,9 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 IMF = re.compile(r"[A-Z][a-z]{2}, (\d{2}) ([A-Z][a-z]{2}) (\d{4}) (\d{2}):(\d{2}):(\d{2}) GMT", A)
 RFC850 = re.compile(r"[A-Z][a-z]+, (\d{2})-([A-Z][a-z]{2})-(\d{2}) (\d{2}):(\d{2}):(\d{2}) GMT", A)
 ASCTIME = re.compile(r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d{2}):(\d{2}):(\d{2}) (\d{4})", A)
-NUMBER = re.compile(r"\d{1,12}(\.\d{1,12})?", A)
+NUMBER = re.compile(r"\d+(\.\d+)?", A)
+LONGEST = 1e12
+"""Seconds: what more digits mean. Nobody waits so long, and no number is infinite."""
 
 
 def worth_retrying(status: int, headers: Headers) -> bool:
@@ -41,19 +41,19 @@ def worth_retrying(status: int, headers: Headers) -> bool:
     said = header(headers, "x-should-retry")
     if said in ("true", "false"):
         return said == "true"
-    return status in RETRIED or (status >= 500 and status not in NOT_RETRIED)
+    return status in RETRIED or 500 <= status < 600
 
 
 def retry_after(headers: Headers) -> float | None:
     """The seconds that the server asks for, None if it does not."""
     milliseconds = header(headers, "retry-after-ms")
     if milliseconds is not None and NUMBER.fullmatch(milliseconds):
-        return float(milliseconds) / 1000
+        return min(float(milliseconds) / 1000, LONGEST)
     value = header(headers, "retry-after")
     if value is None:
         return None
     if NUMBER.fullmatch(value):
-        return float(value)
+        return min(float(value), LONGEST)
     until, now = http_date(value), http_date(header(headers, "date") or "")
     if until is None or now is None:
         return None

@@ -19,13 +19,15 @@ ASCTIME = "Sun Nov  6 08:49:37 1994"
 MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 504, 520, 529, 599])
+@pytest.mark.parametrize(
+    "status", [408, 409, 425, 429, 500, 501, 502, 503, 504, 505, 520, 529, 599]
+)
 def test_statuses_worth_another_attempt(status: int) -> None:
     assert worth_retrying(status, ())
     assert not worth_retrying(status, (("x-should-retry", "false"),))
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 402, 403, 404, 410, 413, 422, 451, 501, 505])
+@pytest.mark.parametrize("status", [301, 400, 401, 402, 403, 404, 410, 413, 422, 451, 600])
 def test_statuses_that_stay_as_they_are(status: int) -> None:
     assert not worth_retrying(status, ())
     assert worth_retrying(status, (("x-should-retry", "true"),))
@@ -50,6 +52,11 @@ def test_an_unknown_word_in_x_should_retry_leaves_it_to_the_status(said: str) ->
         ((("retry-after", "9"), ("retry-after-ms", "500")), 0.5),
         ((("retry-after-ms", "soon"), ("retry-after", "9")), 9.0),
         ((("retry-after", "3"), ("retry-after", "9")), 3.0),
+        ((("retry-after", "0.1234567890123456"),), 0.1234567890123456),
+        ((("retry-after", "9" * 12),), 999_999_999_999.0),
+        ((("retry-after", "9" * 13),), 1e12),
+        ((("retry-after", "9" * 5000),), 1e12),
+        ((("retry-after-ms", "9" * 5000),), 1e12),
     ],
 )
 def test_milliseconds_outrank_seconds(
@@ -84,7 +91,7 @@ def test_a_date_without_a_date_to_measure_it_against_says_nothing() -> None:
     "value",
     [
         "", "-1", "+1", "1e9", "inf", "nan", "0x10", "1.", ".5", "1 2", "1,2", "٣", "soon",
-        "9" * 13, "9" * 5000, IMF.lower(), IMF[:-4], f"{IMF} ", "Sun, 31 Feb 1994 08:49:37 GMT",
+        IMF.lower(), IMF[:-4], f"{IMF} ", "Sun, 31 Feb 1994 08:49:37 GMT",
         "Sun, 06 Nox 1994 08:49:37 GMT", "Sun, 06 Nov 1994 25:49:37 GMT",
         "Sun, 06 Nov 0000 08:49:37 GMT", "Sun, 6 Nov 1994 08:49:37 GMT",
         "Sun, 06 Nov 1994 08:49:37 +0000",
