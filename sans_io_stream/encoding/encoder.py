@@ -69,9 +69,10 @@ class Encoder:
         format ``holysheep`` the chunk's own ``id`` too, under any framing. Elsewhere, and
         where the event writes no record, it is not written.
 
-        Raises ``StreamClosedError`` after ``StreamEnd``; ``ValueError`` for an id with CR, LF,
-        NUL or a lone surrogate, and for ``Resumed("restart")`` after content in a format that
-        cannot say so; ``TypeError`` for what is no event, and for an ``Annotation`` whose data
+        Raises ``StreamClosedError`` after ``StreamEnd``; ``ValueError`` for an id with a control
+        character or anything else that some reader takes for a line end (U+2028), does not see
+        (U+FEFF) or cannot read (a lone surrogate), and for ``Resumed("restart")`` after content
+        in a format that cannot say so; ``TypeError`` for what is no event, and for an ``Annotation`` whose data
         is no JSON. Nothing has changed then.
         """
         return b"".join(self.records(event, id=id))

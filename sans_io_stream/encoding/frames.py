@@ -38,8 +38,10 @@ CONTENT_TYPES: dict[Framing, str] = {
 
 UNSEEN = re.compile(rb"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
 """In UTF-8: DEL, C1 controls (U+0085 among them), U+2028, U+2029, and the BOM."""
-LINE_ENDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-NOT_IN_AN_ID = re.compile("[\r\n\x00]")
+LINE_ENDS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+"""What some reader takes for a line end, or does not see."""
+NOT_IN_AN_ID = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+"""The same but for the tab: an id cannot be escaped, and has to come back as it is."""
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -99,11 +101,13 @@ class Frames(msgspec.Struct):
 def check_id(id: str) -> None:
     """Raise ``ValueError`` for an id that the ``id`` field of an event stream cannot hold."""
     if NOT_IN_AN_ID.search(id):
-        raise ValueError(f"an id holds no CR, LF or NUL: {id!r}")
+        raise ValueError(
+            f"an id holds no control character but HTAB, no U+2028, U+2029, U+FEFF: {id!a}"
+        )
     try:
         id.encode()
     except UnicodeEncodeError:
-        raise ValueError(f"an id holds no lone surrogates: {id!r}") from None
+        raise ValueError(f"an id holds no lone surrogates: {id!a}") from None
 
 
 def as_json(value: Any) -> bytes:

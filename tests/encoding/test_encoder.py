@@ -90,7 +90,13 @@ def test_nothing_follows_the_end(format: str, framing: str) -> None:
 
 
 @each
-@pytest.mark.parametrize("id", ["a\nb", "a\rb", "a\x00b", "\ud800"])
+@pytest.mark.parametrize(
+    "id",
+    [
+        "a\nb", "a\rb", "a\x00b", "\ud800", "a\x0bdata: x", "a\x0cb", "\x1e", "a\x85data: x",
+        "a\u2028data: x", "a\u2029b", "\ufeffa", "a\x7f",
+    ],
+)  # fmt: skip
 def test_an_id_that_would_break_its_line_raises_and_changes_nothing(
     format: str, framing: str, id: str
 ) -> None:
@@ -99,6 +105,18 @@ def test_an_id_that_would_break_its_line_raises_and_changes_nothing(
         encoder.encode(StreamStart("r", "m"), id=id)
     for event in answer(TextDelta("x")):
         assert encoder.encode(event) == other.encode(event)
+
+
+@each
+@pytest.mark.parametrize("first", ["heartbeat", "id"])
+def test_what_no_reader_sees_does_not_come_first(format: str, framing: str, first: str) -> None:
+    encoder = Encoder(format, framing)
+    if first == "id":
+        body = encoder.encode(StreamStart("\ufeff", "m"), id="\ta")
+    else:
+        body = encoder.encode(Heartbeat("\ufeffx"))
+    if framing != "text":
+        assert "\ufeff" not in body.decode()
 
 
 @each
