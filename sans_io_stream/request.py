@@ -78,7 +78,8 @@ class StreamRequest:
     that becomes the body. ``dialect`` names the protocol of the answer (None: found from its
     bytes), ``resume`` a strategy by its name or as an object (None: the dialect's own; "none"
     for none). ``terminator`` is the data of the record that ends a plain event stream.
-    ``redirects`` allows following redirects (None: only where no header is a credential).
+    ``redirects`` allows following redirects (None: only where neither a header nor a
+    parameter of the URL is a credential).
     ``continuation`` names how the model is asked to go on from a partial answer (None: the
     dialect's own way, if it has one).
 
@@ -144,7 +145,7 @@ class StreamRequest:
     def follows_redirects(self) -> bool:
         """Whether a redirect may be followed."""
         if self.redirects is None:
-            return not has_credentials(self.pairs)
+            return not has_credentials(self.pairs) and not parse_url(self.url).holds_key
         return self.redirects
 
     @property

@@ -13,7 +13,7 @@ import urllib.parse
 
 import msgspec
 
-__all__ = ["Url", "host_and_port", "parse_url", "path_segment", "query_value"]
+__all__ = ["Url", "host_and_port", "is_key", "parse_url", "path_segment", "query_value"]
 
 PORTS = {"http": 80, "https": 443}
 # RFC 3986, appendix B: any text whatever falls into these five parts.
@@ -24,6 +24,9 @@ LABELS = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*\.?")
 MOST_HOST = 253
 # RFC 3986, 3.3 and 3.4: pchar / "/" / "?"; a "%" is taken for what it escapes.
 MAY_STAND = "!$&'()*+,;=:@/?-._~%"
+
+KEYS = ("key", "token", "sig", "signature", "secret", "password", "auth", "credential")
+"""How parameters that hold a key end their names: ``key``, ``api_key``, ``X-Amz-Signature``."""
 
 
 class Url(msgspec.Struct, frozen=True):
@@ -55,6 +58,12 @@ class Url(msgspec.Struct, frozen=True):
     def origin(self) -> str:
         """``scheme://authority``: equal exactly for what is one origin (RFC 6454)."""
         return f"{self.scheme}://{self.authority}"
+
+    @property
+    def holds_key(self) -> bool:
+        """A parameter of the query is a credential, by its name."""
+        query = self.target.partition("?")[2]
+        return any(is_key(one.partition("=")[0]) for one in query.split("&"))
 
     @property
     def text(self) -> str:
@@ -125,6 +134,11 @@ def host_and_port(authority: str) -> tuple[str, int | None]:
     if not LABELS.fullmatch(host) or len(host.rstrip(".")) > MOST_HOST:
         raise ValueError("a host is letters, digits, hyphens and dots; this one is not")
     return host, port
+
+
+def is_key(parameter: str) -> bool:
+    """Whether a parameter of this name, in any case, holds a credential."""
+    return urllib.parse.unquote(parameter).lower().endswith(KEYS)
 
 
 def path_segment(text: str) -> str:

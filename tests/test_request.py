@@ -136,6 +136,27 @@ def test_redirects_are_followed_without_credentials_or_if_asked_for(
     assert StreamRequest("GET", URL, headers, redirects=asked).follows_redirects is follows
 
 
+@pytest.mark.parametrize(
+    ("query", "follows"),
+    [
+        ("alt=sse&page=2", True),
+        ("keyboard=qwerty&max_tokens=9", True),
+        ("alt=sse&key=AIza", False),
+        ("KEY=AIza", False),
+        ("api_key=x", False),
+        ("api%5Fkey=x", False),
+        ("access_token=x", False),
+        ("X-Amz-Signature=x&X-Amz-Date=1", False),
+        ("sig=x", False),
+        ("token", False),
+    ],
+)
+def test_a_key_in_the_url_is_a_credential(query: str, follows: bool) -> None:
+    url = f"https://api.test/v1/models?{query}"
+    assert StreamRequest("GET", url).follows_redirects is follows
+    assert StreamRequest("GET", url, redirects=True).follows_redirects
+
+
 def test_the_strategy_is_the_dialects_own_unless_named() -> None:
     own = HolySheepStrategy(checked=True)
     named: list[tuple[str | None, Any, str]] = [
