@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .errors import ErrorInfo
     from .policy import Limits
 
-__all__ = ["read_error_document", "told_in_part"]
+__all__ = ["noted", "read_error_document", "told_in_part"]
 
 
 def read_error_document(
@@ -43,5 +43,10 @@ def told_in_part(error: ErrorInfo, limit: int) -> ErrorInfo:
     It stays the provider's error, with its status: the limit is no reason of the failure.
     """
     why = f"the error document exceeds Limits.error_body_bytes ({limit} bytes) and was cut there"
+    return noted(error, why)
+
+
+def noted(error: ErrorInfo, why: str) -> ErrorInfo:
+    """``error`` with a word of ours behind the peer's."""
     message = f"{error.message} [{why}]" if error.message else why
     return msgspec.structs.replace(error, message=message)

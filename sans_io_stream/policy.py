@@ -102,7 +102,8 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
     max_retries: int = 3
     """Attempts after the first one while no answer has begun."""
     max_connections: int = 50
-    """Connections for one answer in all."""
+    """Connections for one answer in all: those to which a redirect leads, and those on which
+    only a cursor is checked, are counted like any other."""
     initial_delay: float = 1.0
     """Seconds before the second attempt of a row."""
     multiplier: float = 2.0
@@ -144,7 +145,8 @@ class ReconnectPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def never(cls) -> ReconnectPolicy:
-        """One connection and no more."""
+        """One connection for the answer and no more: no redirect is followed, and what a
+        snapshot or a check of a cursor would need a second one for ends there."""
         return cls(max_attempts=1, max_retries=0, max_connections=1)
 
     def delay(self, attempt: int, fraction: float) -> float:

@@ -72,8 +72,8 @@ class Encoder:
         Raises ``StreamClosedError`` after ``StreamEnd``; ``ValueError`` for an id with a control
         character or anything else that some reader takes for a line end (U+2028), does not see
         (U+FEFF) or cannot read (a lone surrogate), and for ``Resumed("restart")`` after content
-        in a format that cannot say so; ``TypeError`` for what is no event, and for an ``Annotation`` whose data
-        is no JSON. Nothing has changed then.
+        in a format that cannot say so; ``TypeError`` for what is no event, and for an
+        ``Annotation`` whose data is no JSON. Nothing has changed then.
         """
         return b"".join(self.records(event, id=id))
 

@@ -12,12 +12,11 @@ the policy. Nothing here reads a clock or a socket, and nothing that a peer does
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal, TypedDict
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
 from ..capture.privacy import allowed_headers
-from ..decoder import StreamDecoder
 from ..errors import ErrorInfo, LimitExceeded
 from ..events import Connected, Disconnected, Event, Heartbeat, Reconnecting, StreamEnd
 from ..http import BodyEnd, Head, Item
@@ -25,10 +24,10 @@ from ..policy import DEFAULT_LIMITS, DEFAULT_POLICY, Limits, ReconnectPolicy, Ti
 from ..resume import decode_token
 from ..transcript import Transcript
 from .assembly import Assembly
-from .backoff import with_head
 from .clocks import Clocks
 from .count import Count
-from .endings import LOST, continuable, exhausted, patience, too_late
+from .document import SECONDS, Document
+from .endings import LOST, continuable, exhausted, patience, too_late, used_up
 from .ladder import EXACT, GENERATES, Attempt, Mode, Situation, next_attempt
 from .onward import led_to
 from .proxy import Proxy
@@ -39,10 +38,8 @@ if TYPE_CHECKING:
     from .joined import JoinedDecoder
     from .standing import BodyMode
 
-__all__ = ["Course", "SessionOptions"]
+__all__ = ["Course"]
 
-ERROR_BODY_SECONDS = 10.0
-"""For the whole of an error document."""
 LAST_LOOK_SECONDS, LAST_LOOK_BYTES = 1.0, 64 * 1024
 """How long, and how much, is read on behind the provider's last word."""
 NO_CONTENT, NOT_FOUND = 204, 404
@@ -52,16 +49,6 @@ BETWEEN = frozenset({408, 500, 502, 504})
 BODY_MODES: dict[Mode, BodyMode] = {"continue": "continue", "replay": "replay", "repeat": "repeat"}
 State = Literal["idle", "running", "closing", "waiting", "ended"]
 Body = Literal["none", "answer", "error", "check"]
-
-
-class SessionOptions(TypedDict, total=False):
-    """The keyword options of ``StreamSession``, for those who hand them on."""
-
-    policy: ReconnectPolicy | None
-    timeouts: Timeouts | None
-    limits: Limits | None
-    proxy: str | Proxy | None
-    random: Callable[[], float] | None
 
 
 class Course:
@@ -95,8 +82,8 @@ class Course:
         self._body: Body = "none"
         self._attempt = Attempt("first", self._first)
         self._head: Head | None = None
-        self._error_reader: StreamDecoder | None = None
-        self._checked = bytearray()
+        self._document: Document | None = None
+        """What the body is collected in, if it is no answer."""
         self._late = -1
         """Bytes that came behind the provider's last word; -1 before it."""
         self._wait: tuple[float, str] | None = None
@@ -123,6 +110,8 @@ class Course:
         if attempt is None:
             why = "what was delivered cannot be asked for again"
             return self._give_up(ErrorInfo("cursor", f"{self._strategy.name}: {why}"))
+        if self._count.connections >= self.policy.max_connections:
+            return self._give_up(used_up(self.policy.max_connections))
         self._begin_generation(attempt)
         self._prepare(attempt)
         self._state, self._wait = "waiting", (now, "held back")
@@ -166,10 +155,7 @@ class Course:
         self._head, status = head, head.status
         shown = tuple(allowed_headers(head.headers).items())
         events: list[Event] = [Connected(status, shown)]
-        content_type = head.get("content-type")
-        onward = led_to(
-            self.request, self._attempt.request, head, self._count.redirects, self.policy
-        )
+        onward = led_to(self.request, self._attempt.request, head, self._count, self.policy)
         if isinstance(onward, ErrorInfo):
             return events + self._give_up(onward)
         if onward is not None:
@@ -178,34 +164,29 @@ class Course:
             self._count.row -= 1
             self._close_and_wait(now, "redirected")
         elif self._attempt.mode == "check":
-            self._body, self._checked = "check", bytearray()
-            self._clocks.begin_body(now + ERROR_BODY_SECONDS)
+            self._body, self._document = "check", Document(head, self.limits)
+            self._clocks.begin_body(now + SECONDS)
         elif 200 <= status < 300:
             self._count.begun, self._count.redirects = True, 0
             self._body, self._late = "answer", -1
             self._clocks.begin_body()
             mode = BODY_MODES.get(self._attempt.mode, "first")
-            self._answer.begin(mode, content_type, status)
+            self._answer.begin(mode, head.get("content-type"), status)
         else:
-            self._body = "error"
+            self._body, self._document = "error", Document(head, self.limits)
             if self._attempt.mode not in EXACT:
                 # An error says that nothing was begun, but for one of those that stand between;
                 # a refused look says nothing of it.
                 self._count.unanswered = status in BETWEEN
-            self._clocks.begin_body(now + ERROR_BODY_SECONDS)
-            self._error_reader = StreamDecoder(
-                self.request.dialect, content_type=content_type, status=status, limits=self.limits
-            )
+            self._clocks.begin_body(now + SECONDS)
         return events
 
     def _take_body(self, data: bytes, now: float) -> list[Event]:
-        if self._body == "error":
-            assert self._error_reader is not None
-            return [e for e in self._error_reader.receive_data(data) if type(e) is Heartbeat]
-        if self._body == "check":
-            room = self.limits.error_body_bytes - len(self._checked)
-            self._checked += data[:room]
-            return []
+        if self._body in ("error", "check"):
+            assert self._document is not None
+            self._document.receive(data)
+            # Of what is cut there is no end to wait for.
+            return self._take_end(None, now) if self._document.full else []
         events = self._deliver(self._answer.receive(data))
         self._clocks.heard(now, progress=any(type(e) is not Heartbeat for e in events))
         events = self._judge(events, len(data), now)
@@ -243,7 +224,7 @@ class Course:
             # A check that was cut off has said nothing of the cursor.
             return self._take_check(now) if error is None else self._break(error, now)
         if self._body == "error":
-            return self._take_error(now)
+            return self._take_error(error, now)
         if self._late >= 0:
             return self._conclude(error is not None, None)
         self._count.unanswered = True
@@ -266,9 +247,12 @@ class Course:
     def _take_check(self, now: float) -> list[Event]:
         """The answer to whether the cursor is still good."""
         assert self._head is not None
-        if not self._strategy.valid(self._head.status, bytes(self._checked)):
+        assert self._document is not None
+        if not self._strategy.valid(self._head.status, bytes(self._document.body)):
             why = "the server no longer knows the cursor"
             return self._refused(now, ErrorInfo("cursor", why, status=self._head.status))
+        if self._count.connections >= self.policy.max_connections:
+            return self._give_up(used_up(self.policy.max_connections))
         request = self._strategy.resume(self._first, self._answer.known())
         assert request is not None
         self._attempt = Attempt("continue", request)
@@ -276,14 +260,11 @@ class Course:
         self._close_and_wait(now, "the cursor was checked")
         return []
 
-    def _take_error(self, now: float) -> list[Event]:
+    def _take_error(self, missing: ErrorInfo | None, now: float) -> list[Event]:
         """An error document is whole, or as whole as it will be."""
         assert self._head is not None
-        assert self._error_reader is not None
-        end = self._error_reader.receive_eof()[-1]
-        assert isinstance(end, StreamEnd)
-        error = end.error or ErrorInfo("provider", f"HTTP {self._head.status}")
-        error = with_head(error, self._head.status, self._head.headers)
+        assert self._document is not None
+        error = self._document.error(missing)
         if self._attempt.mode in EXACT and self._strategy.refused(self._head.status, error):
             return self._refused(now, error)
         return self._fail_or_break(error, now)
@@ -293,7 +274,8 @@ class Course:
         if clock is None:
             return []
         if clock == "cap":
-            return self._take_end(None, now)
+            late = ErrorInfo("timeout", f"it took more than {SECONDS:g} s", retryable=True)
+            return self._take_end(None if self._body == "answer" else late, now)
         seconds = getattr(self.timeouts, clock)
         what = {"idle": "not a byte", "progress": "nothing but heartbeats"}[clock]
         message = f"{what} within Timeouts.{clock} ({seconds:g} s)"

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..dialects.registry import dialect_class
+from ..errors import ErrorInfo
 from ..policy import Timeouts
 
 if TYPE_CHECKING:
-    from ..errors import ErrorInfo
     from ..transcript import Transcript
 
-__all__ = ["LOST", "continuable", "exhausted", "patience", "too_late"]
+__all__ = ["LOST", "continuable", "exhausted", "patience", "too_late", "used_up"]
 
 LOST = frozenset({"connection", "cursor", "exhausted", "timeout", "truncated"})
 """Kinds of errors that interrupt an answer; all others fail it."""
@@ -24,6 +24,12 @@ def exhausted(error: ErrorInfo, connections: int) -> ErrorInfo:
     message = f"gave up after {connections} connections; the last one: {error}"
     kind = "exhausted" if error.kind in LOST else error.kind
     return msgspec.structs.replace(error, kind=kind, message=message)
+
+
+def used_up(most: int) -> ErrorInfo:
+    """There is a way to go on, and no connection for it."""
+    message = f"all connections that ReconnectPolicy.max_connections allows ({most}) are used up"
+    return ErrorInfo("exhausted", message)
 
 
 def too_late(error: ErrorInfo, delay: float) -> ErrorInfo:

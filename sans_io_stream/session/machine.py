@@ -16,13 +16,14 @@ from ..events import Event, Heartbeat, StreamEnd, TextDelta
 from ..headers import Headers, header_items
 from ..http import BodyEnd, Head
 from .checkpoint import SessionState, dump, left, load
-from .course import Course, SessionOptions
+from .course import Course
 from .endings import continuable
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
     from ..request import HTTPRequest, StreamRequest
     from .joined import JoinedDecoder
+    from .options import SessionOptions
     from .wire import Wire
 
 __all__ = ["StreamSession"]
@@ -79,7 +80,8 @@ class StreamSession(Course):
                 return Done(self._end)
             assert self._wait is not None
             until, reason = self._wait
-            return Wait(max(until, self._not_before), reason)
+            until, total = max(until, self._not_before), self._clocks.total
+            return Wait(until if total is None else min(until, total), reason)
         if self._state != "running":
             return Close()
         if self._body == "none":
@@ -208,9 +210,13 @@ class StreamSession(Course):
         return self._finish_with(StreamEnd("cancelled", error))
 
     def reconnect(self, now: float) -> list[Event]:
-        """Drop the connection and take the stream up on another one, at once."""
+        """Drop the connection and take the stream up on another one, at once. Behind the
+        provider's last word there is nothing to take up: the stream ends."""
         if self._end is not None or self._wire is None or self._state != "running":
             return []
+        if self._body == "answer" and self._late >= 0:
+            return self._conclude(True, None)
+        self._count.unanswered = self._count.unanswered or self._under_way
         events = self._pause_answer(truncated=True)
         error = ErrorInfo("connection", "reconnecting was asked for", retryable=True)
         return events + self._break(error, now, delay=0.0)
@@ -222,7 +228,13 @@ class StreamSession(Course):
 
     def stop_request(self) -> HTTPRequest | None:
         """The call that ends a generation which goes on without its reader; None where there
-        is no such call, nothing to end, or an id of the server's that no URL may hold."""
+        is no such call, nothing to end, or an id of the server's that no URL may hold.
+
+        It may be asked for after ``cancel``, and after any end but the provider's own.
+        """
+        over = self._end is not None and self._end.outcome == "complete"
+        if self._state == "idle" or over or self._answer.done:
+            return None
         try:
             return self._strategy.stop(self._first, self._answer.known())
         except ValueError:
@@ -236,8 +248,7 @@ class StreamSession(Course):
         It holds no header, body or credential: ``restore`` is given the request again.
         """
         count = msgspec.structs.replace(self._count)
-        sent = self._wire is not None and self._wire.sent_any
-        if sent and self._state == "running" and self._body in ("none", "answer"):
+        if self._under_way:
             # Whoever goes on knows of no answer to what is under way.
             count.unanswered = True
         held = self._not_before
@@ -307,6 +318,17 @@ class StreamSession(Course):
     def end(self) -> StreamEnd | None:
         """The ``StreamEnd``, once it has been told."""
         return self._end
+
+    @property
+    def _asking(self) -> bool:
+        """What is next is the connection's business: no body is there, or not all is asked."""
+        return self._body == "none" or (self._wire is not None and self._wire.sending)
+
+    @property
+    def _under_way(self) -> bool:
+        """A request is out, and nothing has said yet that it began no generation."""
+        sent = self._wire is not None and self._wire.sent_any
+        return sent and self._state == "running" and self._body in ("none", "answer")
 
     # ---- misuse
 

@@ -8,22 +8,21 @@ from ..errors import ErrorInfo
 from ..redirect import redirect
 from ..request import HTTPRequest
 from ..url import parse_url
+from .endings import used_up
 
 if TYPE_CHECKING:
     from ..http import Head
     from ..policy import ReconnectPolicy
     from ..request import StreamRequest
+    from .count import Count
 
 __all__ = ["led_to"]
 
 
 def led_to(
-    request: StreamRequest, asked: HTTPRequest, head: Head, followed: int, policy: ReconnectPolicy
+    request: StreamRequest, asked: HTTPRequest, head: Head, count: Count, policy: ReconnectPolicy
 ) -> HTTPRequest | ErrorInfo | None:
-    """Where the answer is to be asked for instead; None if this is the answer.
-
-    ``followed`` is the number of redirects before this one.
-    """
+    """Where the answer is to be asked for instead; None if this is the answer."""
     found = redirect(
         asked.method,
         parse_url(asked.url),
@@ -37,8 +36,10 @@ def led_to(
     why = ""
     if not request.follows_redirects:
         why = "the request does not allow it: StreamRequest(redirects=True)"
-    elif followed >= policy.max_redirects:
-        why = f"there were {followed} before it"
+    elif count.redirects >= policy.max_redirects:
+        why = f"there were {count.redirects} before it"
+    elif count.connections >= policy.max_connections:
+        why = used_up(policy.max_connections).message
     if why:
         message = f"not redirected to {found.url.origin}: {why}"
         return ErrorInfo("provider", message, status=head.status)
