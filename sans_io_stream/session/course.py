@@ -79,6 +79,8 @@ class Course:
         self._count = Count()
         self._state: State = "idle"
         self._wire: Wire | None = None
+        self._by_socket = False
+        """The driver has told of a socket: it has no HTTP client of its own."""
         self._body: Body = "none"
         self._attempt = Attempt("first", self._first)
         self._head: Head | None = None
@@ -132,7 +134,9 @@ class Course:
         self._state, self._body, self._wait = "running", "none", None
         self._count.connections += 1
         self._count.row += 1
-        self._wire = Wire(self._attempt.request, now, self.timeouts, self.limits, self._proxy)
+        self._wire = Wire(
+            self._attempt.request, now, self.timeouts, self.limits, self._proxy, self._by_socket
+        )
 
     def _take(self, items: list[Item], now: float) -> list[Event]:
         """What came of the connection, piece by piece."""
@@ -190,7 +194,8 @@ class Course:
         events = self._deliver(self._answer.receive(data))
         self._clocks.heard(now, progress=any(type(e) is not Heartbeat for e in events))
         events = self._judge(events, len(data), now)
-        if self._end is None and self._state == "running" and self._late < 0:
+        reads = self._wire is not None and self._wire.phase == "body"
+        if reads and self._end is None and self._state == "running" and self._late < 0:
             self._steady = None if self._transcript is not None else self._answer.steady
         return events
 
@@ -205,6 +210,8 @@ class Course:
         if self._answer.done:
             if self._late < 0:
                 self._late, self._steady = 0, None
+                if self._wire is not None and self._wire.sending:
+                    self._wire.stop_sending()
                 self._clocks.begin_body(now + LAST_LOOK_SECONDS)
             else:
                 self._late += size

@@ -84,7 +84,7 @@ class StreamSession(Course):
             return Wait(until if total is None else min(until, total), reason)
         if self._state != "running":
             return Close()
-        if self._body == "none":
+        if self._asking:
             return self._wire.step(self._clocks.total)
         return Receive(self._clocks.asked(now))
 
@@ -93,6 +93,7 @@ class StreamSession(Course):
     def connected(self, now: float) -> list[Event]:
         """What ``Connect`` asked for is done."""
         self._expect("connected", "connect").connected(now)
+        self._by_socket = True
         return []
 
     def tls_started(self, now: float) -> list[Event]:
@@ -102,7 +103,7 @@ class StreamSession(Course):
 
     def sent(self, now: float) -> list[Event]:
         """All that ``Send`` gave is sent."""
-        self._expect("sent", "tunnel", "send").sent(now)
+        self._expect("sent", "ask", "send").sent(now)
         return []
 
     def receive_data(self, data: BytesLike, now: float) -> list[Event]:
@@ -156,10 +157,17 @@ class StreamSession(Course):
 
     # ---- what happened: the response, for drivers with an HTTP client of their own
 
+    def request_sent(self, now: float) -> list[Event]:
+        """``Connect.request`` is with the driver's client: the server may know of it from now
+        on, and ``Timeouts.response`` runs. Optional, but without it the session has to guess
+        from a failure whether anything was sent, and a snapshot taken now says that nothing
+        was."""
+        self._expect("request_sent", "connect").client_sends(now)
+        return []
+
     def response_started(self, status: int, headers: Headers, now: float) -> list[Event]:
         """The response to ``Connect.request`` has begun."""
-        wire = self._expect("response_started", "connect")
-        wire.bypass()
+        self._expect("response_started", "connect", "client").client_answers()
         known = tuple((name.lower(), value) for name, value in header_items(headers))
         return self._take([Head(status, "", known)], now)
 
@@ -167,14 +175,14 @@ class StreamSession(Course):
         """A piece of its body, without any transfer or content coding."""
         if self._end is not None:
             return []
-        self._expect("receive_body", "body")
+        self._expect("receive_body", "client_body")
         return self._take([bytes(data)], now)
 
     def body_ended(self, now: float) -> list[Event]:
         """Its body ended in order. A broken one is ``connection_lost``."""
         if self._end is not None:
             return []
-        self._expect("body_ended", "body")
+        self._expect("body_ended", "client_body")
         return self._take([BodyEnd("close")], now)
 
     # ---- what happened: time, and the user
@@ -197,7 +205,7 @@ class StreamSession(Course):
             return []
         if self._state != "running":
             return []
-        if self._body == "none":
+        if self._asking:
             items = wire.timed_out(now)
             return [] if items is None else self._take(items, now)
         return self._clock_ran_out(self._clocks.over(now), now)

@@ -17,8 +17,9 @@ __all__ = ["Close", "Connect", "Done", "Receive", "Send", "StartTLS", "Step", "W
 class Connect(msgspec.Struct, frozen=True):
     """Dial; then ``connected`` or ``connection_lost``.
 
-    ``request`` is for drivers with an HTTP client of their own: they send it, and then call
-    ``response_started``; ``response_deadline`` is when the response's head has to be there.
+    ``request`` is for drivers with an HTTP client of their own: they send it, say
+    ``request_sent`` and then ``response_started``; ``response_deadline`` is when the response's
+    head has to be there.
     """
 
     host: str
