@@ -18,6 +18,7 @@ from ..http import BodyEnd, Head
 from .checkpoint import SessionState, dump, left, load
 from .course import Course
 from .endings import continuable
+from .lost import as_error, only_dialled
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["StreamSession"]
 
 BytesLike = bytes | bytearray | memoryview
-LASTING = frozenset({"SSLCertVerificationError", "CertificateError"})
-"""Names of exceptions that no other attempt makes good."""
 
 
 class StreamSession(Course):
@@ -144,7 +143,11 @@ class StreamSession(Course):
         if self._end is not None or self._state == "closing":
             return []
         wire = self._expect("connection_lost")
-        return self._take(wire.lost(as_error(error), now), now)
+        if wire.phase == "connect" and not wire.by_socket and not only_dialled(error):
+            # It may have been a client's connection, with the request on it.
+            wire.sent_any = True
+        told = as_error(error, (self._first, self._attempt.request), self._proxy)
+        return self._take(wire.lost(told, now), now)
 
     def closed(self, now: float) -> list[Event]:
         """What ``Close`` asked for is done."""
@@ -353,12 +356,3 @@ class StreamSession(Course):
             f"{call}() is out of step: the session is {self._state} ({phase}); "
             "do what next_step() says"
         )
-
-
-def as_error(error: BaseException | ErrorInfo) -> ErrorInfo:
-    """What a driver met, as an ``ErrorInfo``."""
-    if isinstance(error, ErrorInfo):
-        return error
-    name = type(error).__name__
-    text = f"{name}: {error}" if str(error) else name
-    return ErrorInfo("connection", text, retryable=name not in LASTING)

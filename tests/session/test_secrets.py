@@ -1,0 +1,85 @@
+"""No secret in an event: what drivers' clients quote in their exceptions is taken out."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from sans_io_stream import ErrorInfo, StreamRequest, StreamSession
+
+KEY = "AIzaSyD-0123456789_secret"
+URL = f"https://api.test/v1/models/m:stream?alt=sse&key={KEY}&q=a%20b"
+HEADERS = {
+    "authorization": "Bearer tok-4711",
+    "x-api-key": "xkey-0815",
+    "cookie": "session=cook-1234; theme=dark",
+    "x-harmless": "visible",
+}
+BASIC = base64.b64encode(b"user:p@ss/word").decode()
+SECRETS = [KEY, "tok-4711", "xkey-0815", "cook-1234", BASIC, "p@ss/word", "p%40ss%2Fword"]
+
+
+def session_of(url: str = URL) -> StreamSession:
+    request = StreamRequest("POST", url, HEADERS, json={"a": 1}, dialect="gemini")
+    session = StreamSession(request, proxy="http://user:p%40ss%2Fword@proxy.test:3128")
+    session.start(0.0)
+    return session
+
+
+QUOTED = [
+    f"cannot connect to {URL}",
+    f"GET '{URL}' failed: reset",
+    f"/v1/models/m:stream?alt=sse&key={KEY}",
+    "headers: [('authorization', 'Bearer tok-4711'), ('x-api-key', 'xkey-0815')]",
+    "Cookie: session=cook-1234; theme=dark",
+    "via http://user:p%40ss%2Fword@proxy.test:3128/",
+    "via user:p@ss/word@proxy.test",
+    f"Proxy-Authorization: Basic {BASIC}",
+    "https://other.test/?token=another-one",
+]
+
+
+@pytest.mark.parametrize("text", QUOTED)
+@pytest.mark.parametrize("kind", ["exception", "info"])
+@pytest.mark.parametrize("connected", [False, True])
+def test_a_message_holds_no_secret(text: str, kind: str, connected: bool) -> None:
+    session = session_of()
+    if connected:
+        session.connected(0.0)
+    error = OSError(text) if kind == "exception" else ErrorInfo("connection", text, retryable=True)
+    events: Any = session.connection_lost(error, 0.0)
+    session.closed(0.0)
+    session.cancel(None, 0.0)
+    said = repr(events) + repr(session.end) + repr(session.snapshot(0.0))
+    for secret in [*SECRETS, "another-one"]:
+        assert secret not in said
+    assert type(events[0]).__name__ == "Disconnected"
+    assert events[0].error.message
+
+
+def test_what_is_no_secret_stays() -> None:
+    session = session_of("https://api.test/v1/chat?alt=sse")
+    text = "Cannot connect to host api.test:443 ssl:default [Connection refused], visible"
+    events: Any = session.connection_lost(OSError(text), 0.0)
+    assert events[0].error.message == f"OSError: {text}"
+    session = session_of("https://api.test/v1/chat?alt=sse")
+    events = session.connection_lost(OSError(""), 0.0)
+    assert events[0].error.message == "OSError"
+
+
+@pytest.mark.parametrize("name", ["SSLCertVerificationError", "CertificateError"])
+def test_a_certificate_stays_as_it_is(name: str) -> None:
+    kind: type[Exception] = type(name, (Exception,), {})
+    events: Any = session_of().connection_lost(kind("expired"), 0.0)
+    assert events[-1].outcome == "interrupted"
+    assert not events[-1].error.retryable
+
+
+def test_a_short_word_is_no_secret() -> None:
+    request = StreamRequest("GET", "https://a.test/?key=re", {"x-api-key": ""}, dialect="records")
+    session = StreamSession(request)
+    session.start(0.0)
+    events: Any = session.connection_lost(OSError("refused"), 0.0)
+    assert events[0].error.message == "OSError: refused"
