@@ -243,8 +243,9 @@ class StreamSession(Course):
 
         It may be asked for after ``cancel``, and after any end but the provider's own.
         """
-        over = self._end is not None and self._end.outcome == "complete"
-        if self._state == "idle" or over or self._answer.done:
+        # After a break that nothing mended the decoder is done, the provider may not be.
+        over = self._answer.done if self._end is None else self._end.outcome == "complete"
+        if self._state == "idle" or over or self._answer.told is not None:
             return None
         try:
             return self._strategy.stop(self._first, self._answer.known())
