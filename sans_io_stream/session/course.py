@@ -34,7 +34,7 @@ from .proxy import Proxy
 from .wire import Wire
 
 if TYPE_CHECKING:
-    from ..request import StreamRequest
+    from ..request import HTTPRequest, StreamRequest
     from .joined import JoinedDecoder
     from .standing import BodyMode
 
@@ -64,6 +64,7 @@ class Course:
         limits: Limits | None = None,
         proxy: str | Proxy | None = None,
         random: Callable[[], float] | None = None,
+        tap: Callable[[HTTPRequest, Item], None] | None = None,
     ) -> None:
         self.request = request
         self.policy = policy if policy is not None else DEFAULT_POLICY
@@ -71,6 +72,7 @@ class Course:
         self.limits = limits if limits is not None else DEFAULT_LIMITS
         self._proxy = Proxy.from_url(proxy) if isinstance(proxy, str) else proxy
         self._random = random
+        self._tap = tap
         self._strategy = request.strategy
         self._first = request.http()
         token = None if resume_from is None else decode_token(resume_from, request.dialect)
@@ -144,6 +146,8 @@ class Course:
         for item in items:
             if self._end is not None or self._state != "running":
                 break
+            if self._tap is not None:
+                self._tap(self._attempt.request, item)
             if isinstance(item, bytes):
                 events += self._take_body(item, now)
             elif isinstance(item, Head):
@@ -196,7 +200,8 @@ class Course:
         events = self._judge(events, len(data), now)
         reads = self._wire is not None and self._wire.phase == "body"
         if reads and self._end is None and self._state == "running" and self._late < 0:
-            self._steady = None if self._transcript is not None else self._answer.steady
+            looked_at = self._transcript is not None or self._tap is not None
+            self._steady = None if looked_at else self._answer.steady
         return events
 
     def _judge(self, events: list[Event], size: int, now: float) -> list[Event]:

@@ -82,7 +82,8 @@ def _dialled(error: BaseException, depth: int) -> bool:
         return True
     if depth and isinstance(error, BaseExceptionGroup):
         # One for each address that was tried.
-        return all(_dialled(one, depth - 1) for one in error.exceptions)
+        group: BaseExceptionGroup[BaseException] = error  # pyright: ignore[reportUnknownVariableType]
+        return all(_dialled(one, depth - 1) for one in group.exceptions)
     if depth and error.__cause__ is not None:
         return _dialled(error.__cause__, depth - 1)
     # A bare one says that there is no way to a host, or that all its addresses have failed; what

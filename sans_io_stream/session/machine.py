@@ -38,7 +38,8 @@ class StreamSession(Course):
     ``resume_from`` is the token of an earlier session's ``ResumePoint``, ``proxy`` an
     ``http://`` or ``https://`` URL. ``random`` gives the fraction of the jitter, from 0 to 1;
     without it delays are the policy's own. ``timeouts`` are by default those that suit the
-    dialect.
+    dialect. ``tap`` sees what each response is made of, before it is judged: its ``Head``, the
+    pieces of its body, and how it ended.
 
     Raises ``ResumeTokenError`` for a token that is none, or is of another dialect, and
     ``ValueError`` for a proxy that cannot be spoken to.

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
+    from ..http import Item
     from ..policy import Limits, ReconnectPolicy, Timeouts
+    from ..request import HTTPRequest
     from .proxy import Proxy
 
 __all__ = ["SessionOptions"]
@@ -20,3 +22,4 @@ class SessionOptions(TypedDict, total=False):
     limits: Limits | None
     proxy: str | Proxy | None
     random: Callable[[], float] | None
+    tap: Callable[[HTTPRequest, Item], None] | None
