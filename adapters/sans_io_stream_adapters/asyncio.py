@@ -1,0 +1,265 @@
+"""Streams on asyncio: ``open_stream``, and the primitives under it.
+
+The protocol keeps what the transport reads, up to ``MOST`` bytes, and then stops the reading:
+who reads slowly slows the server. TLS is ``tls.Layers``: asyncio's own does not tell a cut
+from an end. One timer serves all deadlines of a connection: most of them never come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from typing import TYPE_CHECKING, Unpack
+
+from .loop import AsyncStream
+from .network import MOST, OutOfTime
+from .tls import Layers
+
+if TYPE_CHECKING:
+    from sans_io_stream import StreamRequest
+
+    from .stream import StreamOptions
+
+__all__ = ["AsyncioStream", "open_stream"]
+
+HAPPY_EYEBALLS_DELAY = 0.25
+"""Seconds before the next address is tried, too (RFC 8305, section 5)."""
+
+
+def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> AsyncioStream:
+    """The answer to ``request``, as events: ``async with open_stream(request) as stream``.
+
+    Nothing is sent before the first event is asked for. The options are those of
+    ``StreamOptions``. Raises ``ResumeTokenError`` and ``ValueError`` as ``StreamSession``.
+    """
+    return AsyncioStream(request, **options)
+
+
+class AsyncioStream(AsyncStream):
+    """An open stream on asyncio."""
+
+    def __init__(self, request: StreamRequest, **options: Unpack[StreamOptions]) -> None:
+        super().__init__(request, **options)
+        self._network = AsyncioNetwork()
+
+
+class AsyncioNetwork:
+    """The primitives on asyncio."""
+
+    def __init__(self) -> None:
+        self._socket: Socket | None = None
+        self._layers = Layers()
+        self._waiter: asyncio.Future[None] | None = None
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def interrupt(self) -> None:
+        if self._waiter is not None:
+            run_out(self._waiter)
+
+    async def connect(self, host: str, port: int, deadline: float | None) -> None:
+        await self.close()
+        loop = asyncio.get_running_loop()
+        dial = loop.create_connection(Socket, host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY)
+        task = asyncio.ensure_future(dial)
+        waiter = self._waiter = loop.create_future()
+        task.add_done_callback(lambda _: wake(waiter))
+        try:
+            await self._wait(waiter, deadline)
+            _, self._socket = await task
+        finally:
+            if not task.done():
+                task.cancel()
+                # What it has opened it closes before it ends.
+                await asyncio.wait([task])
+            elif self._socket is None and not task.cancelled() and task.exception() is None:
+                task.result()[0].abort()
+
+    async def start_tls(
+        self, server_hostname: str, context: ssl.SSLContext, deadline: float | None
+    ) -> None:
+        self._layers.add(context, server_hostname)
+        done = False
+        while not done:
+            done = self._layers.shake()
+            if data := self._layers.pending():
+                await self._write(data, deadline)
+            if not done:
+                self._layers.feed(await self._read(deadline))
+
+    async def send(self, data: bytes, deadline: float | None) -> None:
+        if self._layers:
+            self._layers.put(data)
+            data = self._layers.pending()
+        await self._write(data, deadline)
+
+    async def receive(self, deadline: float | None) -> bytes:
+        layers = self._layers
+        if not layers:
+            return await self._read(deadline)
+        while (data := layers.taken()) is None:
+            layers.feed(await self._read(deadline))
+            if answer := layers.pending():
+                await self._write(answer, deadline)
+        return data
+
+    async def wait_until(self, time: float) -> None:
+        loop = asyncio.get_running_loop()
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_at(time, wake, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+    async def close(self) -> None:
+        socket, self._socket = self._socket, None
+        self._layers = Layers()
+        if socket is not None:
+            socket.close()
+            # The transport closes its socket in the loop's next round.
+            await asyncio.sleep(0)
+
+    # ---- the bytes of the network
+
+    def _open(self) -> Socket:
+        if self._socket is None:
+            raise ConnectionAbortedError("the connection was closed")
+        return self._socket
+
+    async def _read(self, deadline: float | None) -> bytes:
+        """What came; empty at the network's end, which within TLS is no end."""
+        socket = self._open()
+        if not socket.readable:
+            loop = asyncio.get_running_loop()
+            if deadline is not None and deadline <= loop.time():
+                # The loop has to look once at what lies there.
+                await asyncio.sleep(0)
+            if not socket.readable:
+                socket.waiter = self._waiter = waiter = loop.create_future()
+                await self._wait(waiter, deadline)
+        return socket.take()
+
+    async def _write(self, data: bytes, deadline: float | None) -> None:
+        socket = self._open()
+        socket.write(data)
+        while socket.full:
+            loop = asyncio.get_running_loop()
+            socket.waiter = self._waiter = waiter = loop.create_future()
+            await self._wait(waiter, deadline)
+        socket.check()
+
+    async def _wait(self, waiter: asyncio.Future[None], deadline: float | None) -> None:
+        """Until ``waiter`` is done. Raises ``OutOfTime`` at the deadline."""
+        if deadline is None:
+            await waiter
+            return
+        timer = asyncio.get_running_loop().call_at(deadline, run_out, waiter)
+        try:
+            await waiter
+        finally:
+            timer.cancel()
+
+
+class Socket(asyncio.Protocol):
+    """One TCP connection: what came and was not taken, and whether more can be sent."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._pieces: list[bytes] = []
+        self._size = 0
+        self._paused = self._ended = False
+        self._error: Exception | None = None
+        self.full = False
+        """Something that was written has not been taken by the system yet."""
+        self.waiter: asyncio.Future[None] | None = None
+
+    # ---- asyncio's side
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=0)
+
+    def data_received(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._size += len(data)
+        if self._size >= MOST and self._transport is not None and not self._paused:
+            self._paused = True
+            self._transport.pause_reading()
+        self._wake()
+
+    def eof_received(self) -> bool:
+        self._ended = True
+        self._wake()
+        # The transport stays until it is closed.
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._error = exc
+        self._ended, self.full = True, False
+        self._transport = None
+        self._wake()
+
+    def pause_writing(self) -> None:
+        self.full = True
+
+    def resume_writing(self) -> None:
+        self.full = False
+        self._wake()
+
+    def _wake(self) -> None:
+        if self.waiter is not None:
+            wake(self.waiter)
+
+    # ---- ours
+
+    @property
+    def readable(self) -> bool:
+        """Something can be taken: bytes, or the end."""
+        return bool(self._pieces) or self._ended
+
+    def take(self) -> bytes:
+        """All that came; empty at the end. Raises ``OSError`` if the connection failed."""
+        pieces = self._pieces
+        if not pieces:
+            self.check()
+            return b""
+        data = pieces[0] if len(pieces) == 1 else b"".join(pieces)
+        self._pieces, self._size = [], 0
+        if self._paused and self._transport is not None:
+            self._paused = False
+            self._transport.resume_reading()
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the system; ``full`` says that it has not taken all of them."""
+        self.check()
+        if self._transport is None:
+            raise BrokenPipeError("the connection is closed")
+        self._transport.write(data)
+
+    def check(self) -> None:
+        """Raise what broke the connection, as ``OSError``."""
+        if self._error is not None:
+            if isinstance(self._error, OSError):
+                raise self._error
+            raise ConnectionError(str(self._error)) from self._error
+
+    def close(self) -> None:
+        """Close at once; what was not sent is not sent."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+def wake(waiter: asyncio.Future[None]) -> None:
+    """What it waits for is there."""
+    if not waiter.done():
+        waiter.set_result(None)
+
+
+def run_out(waiter: asyncio.Future[None]) -> None:
+    """It waits no longer."""
+    if not waiter.done():
+        waiter.set_exception(OutOfTime())

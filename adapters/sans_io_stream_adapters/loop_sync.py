@@ -1,0 +1,135 @@
+"""The loop of the blocking runtime: ``loop`` without ``async`` and ``await``.
+
+Written by ``python -m tests.adapters.unasync``; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from sans_io_stream import Event, Reconnecting
+from sans_io_stream.session import Close, Connect, Done, Receive, Send, StartTLS, Wait
+
+from .callbacks import called
+from .network import Network, OutOfTime
+from .stream import INTERRUPTED, Opened
+
+__all__ = ["Stream"]
+
+
+class Stream(Opened):
+    """An open stream: iterate it for its events, in ``with``.
+
+    Iteration hands out every event, ``StreamEnd`` included, and then raises
+    ``StreamInterrupted``, ``StreamFailed`` or one of their kinds if the stream did not end
+    well. Leaving the block closes the connection; what was not read is not read.
+    """
+
+    _network: Network
+    """The runtime's primitives, which a subclass makes for each stream."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Event:
+        while not self._pending or self._left:
+            if self._over or self._left:
+                self._raise_at_end()
+                raise StopIteration
+            self._advance()
+        event = self._hand_out()
+        if type(event) is Reconnecting and self._on_reconnect is not None:
+            called(self._on_reconnect(event.attempt, event.delay))
+        return event
+
+    def close(self) -> None:
+        """Close the connection. Called while another thread reads, it ends that iteration.
+
+        Afterwards ``transcript.end`` is ``cancelled``, unless another end was handed out.
+        """
+        self._leave()
+        if self._busy:
+            # Whoever is reading finishes what is begun here.
+            self._network.interrupt()
+            return
+        self._finish()
+
+    def reconnect(self) -> None:
+        """Drop the connection, and take the stream up on another one at once."""
+        self._asked = self._session.reconnect
+        self._network.interrupt()
+
+    def _finish(self) -> None:
+        """Close what is open, without waiting for anything."""
+        self._over = True
+        self._network.close()
+
+    def _advance(self) -> None:
+        """Carry out one step of the session, and keep what came of it."""
+        if self._busy:
+            raise RuntimeError("this stream is being read by another task or thread")
+        self._busy = True
+        try:
+            self._carry_out()
+        finally:
+            self._busy = False
+            if self._left and not self._over:
+                self._finish()
+
+    def _carry_out(self) -> None:
+        session, network = self._session, self._network
+        now = network.now()
+        if not self._started:
+            self._started = True
+            self._note(session.start(now))
+        if self._asked is not None:
+            asked, self._asked = self._asked, None
+            self._note(asked(now))
+        step = session.next_step(now)
+        begun = not isinstance(step, Receive | Wait)
+        try:
+            match step:
+                case Receive():
+                    data = network.receive(step.deadline)
+                    now = network.now()
+                    events = session.receive_data(data, now) if data else session.receive_eof(now)
+                case Send():
+                    network.send(step.data, step.deadline)
+                    events = session.sent(network.now())
+                case Connect():
+                    network.connect(step.host, step.port, step.deadline)
+                    events = session.connected(network.now())
+                case StartTLS():
+                    network.start_tls(step.server_hostname, self._tls(), step.deadline)
+                    events = session.tls_started(network.now())
+                case Wait():
+                    network.wait_until(step.until)
+                    events = session.handle_timeout(network.now())
+                case Close():
+                    network.close()
+                    events = session.closed(network.now())
+                case Done():
+                    self._over = True
+                    events = []
+        except OutOfTime:
+            events = self._out_of_time(step, network.now())
+        except OSError as error:
+            events = session.connection_lost(error, network.now())
+        except BaseException:
+            if begun:
+                # Nobody knows how much of it was done.
+                self._note(session.connection_lost(INTERRUPTED, network.now()))
+            raise
+        self._note(events)

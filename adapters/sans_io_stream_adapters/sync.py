@@ -1,0 +1,196 @@
+"""Streams over blocking sockets: ``open_stream``, and the primitives under it.
+
+The sockets themselves do not block: every wait is a ``select`` on the socket and on a bell,
+so that ``close`` and ``reconnect`` from another thread end it at once, and Ctrl-C does.
+Looking up a host name is the one thing that cannot be ended. TLS is ``tls.Layers``.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import selectors
+import socket
+import ssl
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Unpack
+
+from .loop_sync import Stream
+from .network import MOST, OutOfTime, left
+from .tls import Layers
+
+if TYPE_CHECKING:
+    from sans_io_stream import StreamRequest
+
+    from .stream import StreamOptions
+
+__all__ = ["SyncStream", "open_stream"]
+
+LONGEST = 3600.0
+"""Seconds of one ``poll``: its milliseconds are a C int."""
+AGAIN = (BlockingIOError, InterruptedError)
+UNDER_WAY = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY})
+READ, WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
+Selector = getattr(selectors, "PollSelector", selectors.SelectSelector)
+"""One without a descriptor of its own."""
+
+
+def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> SyncStream:
+    """The answer to ``request``, as events: ``with open_stream(request) as stream``.
+
+    Nothing is sent before the first event is asked for. The options are those of
+    ``StreamOptions``. ``close`` may be called from another thread. Raises
+    ``ResumeTokenError`` and ``ValueError`` as ``StreamSession``.
+    """
+    return SyncStream(request, **options)
+
+
+class SyncStream(Stream):
+    """An open stream over blocking sockets."""
+
+    def __init__(self, request: StreamRequest, **options: Unpack[StreamOptions]) -> None:
+        super().__init__(request, **options)
+        self._network = SyncNetwork()
+
+
+class SyncNetwork:
+    """The primitives over blocking sockets."""
+
+    def __init__(self) -> None:
+        self._socket: socket.socket | None = None
+        self._layers = Layers()
+        self._interrupted = threading.Event()
+        self._lock = threading.Lock()
+        self._bell: tuple[socket.socket, socket.socket] | None = None
+        """A pair; what is written to the second ends a wait at the first."""
+
+    def now(self) -> float:
+        return time.monotonic()
+
+    def interrupt(self) -> None:
+        self._interrupted.set()
+        with self._lock:
+            if self._bell is not None:
+                self._bell[1].send(b"!")
+
+    def connect(self, host: str, port: int, deadline: float | None) -> None:
+        self.close()
+        errors: list[OSError] = []
+        for family, kind, protocol, _, address in socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            try:
+                self._dial(socket.socket(family, kind, protocol), address, deadline)
+            except OSError as error:
+                self.close()
+                errors.append(error)
+            else:
+                return
+        raise errors[-1] if errors else OSError(f"no address for {host}")
+
+    def start_tls(
+        self, server_hostname: str, context: ssl.SSLContext, deadline: float | None
+    ) -> None:
+        self._layers.add(context, server_hostname)
+        done = False
+        while not done:
+            done = self._layers.shake()
+            if data := self._layers.pending():
+                self._write(data, deadline)
+            if not done:
+                self._layers.feed(self._read(deadline))
+
+    def send(self, data: bytes, deadline: float | None) -> None:
+        if self._layers:
+            self._layers.put(data)
+            data = self._layers.pending()
+        self._write(data, deadline)
+
+    def receive(self, deadline: float | None) -> bytes:
+        layers = self._layers
+        if not layers:
+            return self._read(deadline)
+        while (data := layers.taken()) is None:
+            layers.feed(self._read(deadline))
+            if answer := layers.pending():
+                self._write(answer, deadline)
+        return data
+
+    def wait_until(self, time: float) -> None:
+        self._wait(None, 0, time)
+
+    def close(self) -> None:
+        self._layers = Layers()
+        with self._lock:
+            open_ones = [self._socket, *(self._bell or ())]
+            self._socket = self._bell = None
+        for one in open_ones:
+            if one is not None:
+                one.close()
+
+    # ---- the bytes of the network
+
+    def _dial(self, dialling: socket.socket, address: Any, deadline: float | None) -> None:
+        self._socket = dialling
+        dialling.setblocking(False)
+        code = dialling.connect_ex(address)
+        if code in UNDER_WAY:
+            if not self._wait(dialling, WRITE, deadline):
+                raise OutOfTime
+            code = dialling.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        dialling.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def _open(self) -> socket.socket:
+        if self._socket is None:
+            raise ConnectionAbortedError("the connection was closed")
+        return self._socket
+
+    def _read(self, deadline: float | None) -> bytes:
+        """What came; empty at the network's end, which within TLS is no end."""
+        while True:
+            opened = self._open()
+            try:
+                return opened.recv(MOST)
+            except AGAIN:
+                if not self._wait(opened, READ, deadline):
+                    raise OutOfTime from None
+
+    def _write(self, data: bytes, deadline: float | None) -> None:
+        rest = memoryview(data)
+        while rest:
+            opened = self._open()
+            try:
+                rest = rest[opened.send(rest) :]
+            except AGAIN:
+                if not self._wait(opened, WRITE, deadline):
+                    raise OutOfTime from None
+
+    def _wait(self, waited: socket.socket | None, what: int, deadline: float | None) -> bool:
+        """Whether the socket is ready before the deadline. Raises ``OutOfTime`` when
+        interrupted."""
+        with self._lock:
+            if self._bell is None:
+                self._bell = socket.socketpair()
+            bell = self._bell[0]
+        with Selector() as selector:
+            selector.register(bell, READ)
+            if waited is not None:
+                selector.register(waited, what)
+            ready = False
+            while not ready:
+                if self._interrupted.is_set():
+                    self._interrupted.clear()
+                    raise OutOfTime
+                seconds = left(deadline, self.now())
+                found = selector.select(None if seconds is None else min(seconds, LONGEST))
+                for key, _ in found:
+                    if key.fileobj is bell:
+                        bell.recv(64)
+                    else:
+                        ready = True
+                if deadline is not None and not ready and self.now() >= deadline:
+                    return False
+        return True
