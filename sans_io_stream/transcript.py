@@ -129,8 +129,7 @@ class Transcript:
     def of(cls, events: Iterable[Event], limits: Limits | None = None) -> Transcript:
         """The transcript of these events. Raises ``LimitExceeded``."""
         transcript = cls(limits)
-        for event in events:
-            transcript.add(event)
+        transcript.extend(events)
         return transcript
 
     def add(self, event: Event) -> None:
@@ -139,6 +138,18 @@ class Transcript:
         handler = self._handlers.get(type(event))
         if handler is not None:
             handler(self, event)
+
+    def extend(self, events: Iterable[Event]) -> None:
+        """``add`` each, pieces of one text together: a quarter of the price."""
+        texts: list[TextDelta] = []
+        for event in events:
+            if type(event) is TextDelta and (not texts or event.choice == texts[0].choice):
+                texts.append(event)
+                continue
+            self._texts(texts)
+            texts = []
+            self.add(event)
+        self._texts(texts)
 
     def choice(self, index: int) -> ChoiceTranscript:
         """The choice of that index, made if it was not there."""
@@ -228,6 +239,18 @@ class Transcript:
         self._keep(_size(event.text))
         self.chunks_received += 1
         self.choice(event.choice)._text.append(event.text)  # pyright: ignore[reportPrivateUsage]
+
+    def _texts(self, events: list[TextDelta]) -> None:
+        if not events:
+            return
+        text = "".join([event.text for event in events])
+        if self._size + (size := _size(text)) > self._limit:
+            # What fits is kept.
+            for event in events:
+                self._text(event)
+        self._size += size
+        self.chunks_received += len(events)
+        self.choice(events[0].choice)._text.append(text)  # pyright: ignore[reportPrivateUsage]
 
     def _reasoning(self, event: ReasoningDelta) -> None:
         self._keep(_size(event.text))

@@ -165,8 +165,7 @@ class Opened:
     def _fold(self) -> None:
         unfolded, self._unfolded = self._unfolded, []
         try:
-            for event in unfolded:
-                self._transcript.add(event)
+            self._transcript.extend(unfolded)
         except LimitExceeded as limit:
             self._full = limit
 
