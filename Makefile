@@ -10,10 +10,10 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types suite bench exhaustive format clean
+.PHONY: help demo test lint types suite bench bench-sockets exhaustive format clean
 
 help: ## Show what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
 demo: $(STAMP) ## Watch streams being decoded, broken and taken up again
 	@$(BIN)/sans-io-stream tour $(ARGS)
@@ -33,6 +33,9 @@ suite: $(STAMP) ## Run the tests alone; ARGS="-k name" for some of them
 
 bench: $(STAMP) ## Run the benchmarks; ARGS=--quick for a short run
 	$(BIN)/python -m tests.benchmarks $(ARGS)
+
+bench-sockets: $(VENV)/.peers ## Measure over sockets, beside the clients that people use
+	$(BIN)/python -m tests.benchmarks.sockets $(ARGS)
 
 exhaustive: $(STAMP) ## Run the tests that take minutes: every cut, many examples
 	SANS_IO_STREAM_EXHAUSTIVE=1 HYPOTHESIS_PROFILE=exhaustive \
@@ -67,4 +70,9 @@ $(STAMP): pyproject.toml
 	fi
 	@echo "Installing into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@touch $@
+
+$(VENV)/.peers: $(STAMP)
+	@echo "Installing other clients into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,peers]'
 	@touch $@

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import importlib.util
 import json
 import multiprocessing
 import statistics
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from time import process_time
+from typing import Any
 
 from sans_io_stream import StreamRequest, TextDelta
 from sans_io_stream_adapters.asyncio import open_stream
@@ -41,7 +43,8 @@ def response(events: int) -> list[bytes]:
     payloads = [dump(chat_chunk({"content": word})) for word in words(events)]
     payloads.append(dump(chat_chunk({}, "stop")))
     records = [*(f"data: {payload}\n\n".encode() for payload in payloads), b"data: [DONE]\n\n"]
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n"
+    head += b"transfer-encoding: chunked\r\n\r\n"
     return [head, *(b"%x\r\n%b\r\n" % (len(record), record) for record in records), b"0\r\n\r\n"]
 
 
@@ -72,19 +75,22 @@ def serve(port: multiprocessing.SimpleQueue[int]) -> None:
     asyncio.run(main())
 
 
-# ---- the contestants: each reads one stream, and returns its number of text events
+# ---- the contestants: each reads all streams at once, with one client where it has clients
 
 BODY: dict[str, object] = {"model": "m", "messages": [], "stream": True}
 
 
 async def ours(url: str) -> int:
-    request = StreamRequest("POST", url, json=BODY, dialect="openai-chat")
-    count = 0
-    async with open_stream(request, proxy=False) as stream:
-        async for event in stream:
-            if type(event) is TextDelta:
-                count += 1
-    return count
+    async def read() -> int:
+        count = 0
+        request = StreamRequest("POST", url, json=BODY, dialect="openai-chat")
+        async with open_stream(request, proxy=False) as stream:
+            async for event in stream:
+                if type(event) is TextDelta:
+                    count += 1
+        return count
+
+    return await together(read)
 
 
 class Swallow(asyncio.Protocol):
@@ -102,57 +108,74 @@ class Swallow(asyncio.Protocol):
 async def bytes_alone(url: str) -> int:
     host, _, rest = url.removeprefix("http://").partition("/")
     name, _, port = host.partition(":")
-    transport, swallow = await asyncio.get_running_loop().create_connection(
-        Swallow, name, int(port)
-    )
-    transport.write(f"GET /{rest} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
-    await swallow.done
     events = int(rest.split("/")[1])
-    assert swallow.size > events * 100
-    return events
+
+    async def read() -> int:
+        loop = asyncio.get_running_loop()
+        transport, swallow = await loop.create_connection(Swallow, name, int(port))
+        transport.write(f"GET /{rest} HTTP/1.1\r\nhost: {host}\r\n\r\n".encode())
+        await swallow.done
+        assert swallow.size > events * 100
+        return events
+
+    return await together(read)
 
 
 async def with_httpx_sse(url: str) -> int:
-    import httpx
-    from httpx_sse import aconnect_sse
+    httpx: Any = importlib.import_module("httpx")
+    connect: Any = importlib.import_module("httpx_sse").aconnect_sse
 
-    count = 0
-    async with (
-        httpx.AsyncClient(timeout=None, trust_env=False) as client,
-        aconnect_sse(client, "POST", url, json=BODY) as source,
-    ):
-        async for event in source.aiter_sse():
-            if event.data != "[DONE]":
-                delta = json.loads(event.data)["choices"][0]["delta"]
-                count += bool(delta.get("content"))
-    return count
+    async with httpx.AsyncClient(timeout=None, trust_env=False) as client:
+
+        async def read() -> int:
+            count = 0
+            async with connect(client, "POST", url, json=BODY) as source:
+                async for event in source.aiter_sse():
+                    if event.data != "[DONE]":
+                        delta = json.loads(event.data)["choices"][0]["delta"]
+                        count += bool(delta.get("content"))
+            return count
+
+        return await together(read)
 
 
 async def with_aiohttp(url: str) -> int:
-    import aiohttp
+    aiohttp: Any = importlib.import_module("aiohttp")
+    async with aiohttp.ClientSession() as client:
 
-    count = 0
-    async with aiohttp.ClientSession() as client, client.post(url, json=BODY) as reply:
-        async for line in reply.content:
-            if line.startswith(b"data: {"):
-                delta = json.loads(line[6:])["choices"][0]["delta"]
-                count += bool(delta.get("content"))
-    return count
+        async def read() -> int:
+            count = 0
+            async with client.post(url, json=BODY) as reply:
+                async for line in reply.content:
+                    if line.startswith(b"data: {"):
+                        delta = json.loads(line[6:])["choices"][0]["delta"]
+                        count += bool(delta.get("content"))
+            return count
+
+        return await together(read)
 
 
 async def with_openai(url: str) -> int:
-    from openai import AsyncOpenAI
-
-    count = 0
+    openai: Any = importlib.import_module("openai")
     # The path is the SDK's own, so its base says what is wanted.
-    async with AsyncOpenAI(api_key="none", base_url=url, max_retries=0) as client:
-        stream = await client.chat.completions.create(model="m", messages=[], stream=True)
-        async for chunk in stream:
-            count += bool(chunk.choices and chunk.choices[0].delta.content)
-    return count
+    async with openai.AsyncOpenAI(api_key="none", base_url=url, max_retries=0) as client:
+
+        async def read() -> int:
+            count = 0
+            stream = await client.chat.completions.create(model="m", messages=[], stream=True)
+            async for chunk in stream:
+                count += bool(chunk.choices and chunk.choices[0].delta.content)
+            return count
+
+        return await together(read)
 
 
-Contestant = Callable[[str], Awaitable[int]]
+async def together(read: Callable[[], Awaitable[int]]) -> int:
+    """All streams at once; how many events they had."""
+    return sum(await asyncio.gather(*(read() for _ in range(STREAMS))))
+
+
+Contestant = Callable[[str], Coroutine[Any, Any, int]]
 CONTESTANTS: dict[str, tuple[Contestant, int, str | None]] = {
     "reading the bytes alone": (bytes_alone, 1, None),
     "sans-io-stream, asyncio": (ours, 1, None),
@@ -165,13 +188,8 @@ CONTESTANTS: dict[str, tuple[Contestant, int, str | None]] = {
 
 def measure(read: Contestant, base: str, how: str, events: int) -> float:
     """CPU seconds for 100,000 events."""
-
-    async def all_at_once() -> int:
-        counts = await asyncio.gather(*(read(f"{base}/{how}/{events}/") for _ in range(STREAMS)))
-        return sum(counts)
-
     begin = process_time()
-    count = asyncio.run(all_at_once())
+    count = asyncio.run(read(f"{base}/{how}/{events}/"))
     spent = process_time() - begin
     assert count == STREAMS * events, (count, STREAMS * events)
     return spent / count * 100_000
@@ -195,12 +213,12 @@ def main() -> int:
     spent: dict[str, dict[str, list[float]]] = {
         how: {name: [] for name in there} for how in ("blast", "paced")
     }
-    for name, (read, _, _) in there.items():
+    for read, _, _ in there.values():
         # Imports, and what else is done once.
         measure(read, base, "blast", 10)
     for _ in range(2 if options.quick else 5):
         for name, (read, parts, _) in there.items():
-            events = (400 if options.quick else 2_000) // parts
+            events = (1_000 if options.quick else 2_000) // parts
             spent["blast"][name].append(measure(read, base, "blast", events))
     for name, (read, _, _) in there.items():
         spent["paced"][name].append(measure(read, base, "paced", 20 if options.quick else 100))
