@@ -1,4 +1,5 @@
-"""The pytest plugin: captures as fixtures, and the law of chunk-invariance as one call.
+"""The pytest plugin: captures and servers as fixtures, and the law of chunk-invariance as one
+call.
 
 pytest loads it in every run of every project that has the library installed, so importing it
 imports nothing but pytest: the core comes when a test asks for it. How the bytes are cut is
@@ -7,6 +8,7 @@ the same on every machine; a failure names the split by which anyone sees it aga
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +18,7 @@ import pytest
 if TYPE_CHECKING:
     from sans_io_stream.capture import Capture
     from sans_io_stream.events import Event
+    from sans_io_stream_adapters.testing import FaultServer
 
 __all__ = ["assert_same_at_every_split"]
 
@@ -59,6 +62,16 @@ def capture(request: pytest.FixtureRequest) -> Capture:
     except (OSError, CaptureError) as error:
         problem = f"{path}: {error}"
     pytest.fail(f'@pytest.mark.capture("{marker.args[0]}"): {problem}', pytrace=False)
+
+
+@pytest.fixture
+def fault_server() -> Iterator[Callable[..., FaultServer]]:
+    """Makes servers, each by a call that takes what ``FaultServer`` takes; at the end of the
+    test they are closed."""
+    from sans_io_stream_adapters.testing import FaultServer
+
+    with contextlib.ExitStack() as servers:
+        yield lambda *args, **options: servers.enter_context(FaultServer(*args, **options))
 
 
 @pytest.fixture(name="assert_same_at_every_split")
