@@ -50,7 +50,8 @@ def answered(
         forgotten = found(faults, Forget)
         if forgotten is not None:
             return gone(forgotten.status)
-        place = mechanism.place(behind.cursor)
+        if behind.cursor is not None:
+            place = mechanism.place(behind.cursor)
     if place is None:
         return gone()
     number, inside = place

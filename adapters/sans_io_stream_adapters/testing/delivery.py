@@ -55,16 +55,17 @@ class Service:
 
     def serve(self, connection: Connection) -> None:
         """All requests of one connection."""
-        refused = self._take(Refuse)
-        if refused is not None:
-            fault = found(refused, Refuse)
-            if fault is not None and fault.reset:
+        if (refused := self._refused()) is not None:
+            if refused.reset:
                 connection.reset()
             return
         requests = Requests(connection)
         try:
             while (asked := requests.next()) is not None:
-                if not self._answer(connection, asked, requests) or not requests.keeps:
+                if not self._answer(connection, asked, requests):
+                    return
+                if not requests.keeps:
+                    connection.farewell()
                     return
         except h11.RemoteProtocolError as error:
             response = document(400, {"error": {"message": str(error)}})
@@ -75,6 +76,12 @@ class Service:
         """Answer one request; whether the connection may go on."""
         response, faults = self._response(asked)
         self._counts.begin(replace(asked, faults=faults))
+        if (refused := found(faults, Refuse)) is not None:
+            # A connection that was kept: this one is refused late.
+            self._counts.end()
+            if refused.reset:
+                connection.reset()
+            return False
         wire = Wire.of(response, chunks=requests.chunks)
         sending = Sending(connection, wire, self._settings.speed, self._counts.end)
         try:
@@ -98,11 +105,13 @@ class Service:
                 self._mechanism.begun(asked)
             return response, turn
 
-    def _take(self, kind: type[Fault]) -> Turn | None:
-        """The next turn, if it has a fault of that kind."""
+    def _refused(self) -> Refuse | None:
+        """Whether the next turn refuses a connection; it is over then."""
         with self._lock:
-            ready = self._turns and found(self._turns[0], kind) is not None
-            return self._pop() if ready else None
+            refused = found(self._turns[0], Refuse) if self._turns else None
+            if refused is not None:
+                self._pop()
+            return refused
 
     def _pop(self) -> Turn:
         return self._turns.popleft() if self._turns else ()
@@ -147,7 +156,7 @@ class Sending:
             return False
         if wire.reset:
             connection.reset()
-        elif wire.closes:
+        elif wire.closes and wire.whole:
             connection.farewell()
         return not wire.closes
 

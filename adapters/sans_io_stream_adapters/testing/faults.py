@@ -161,7 +161,8 @@ class Ignore(Fault):
 
 @dataclass(frozen=True)
 class Forget(Fault):
-    """The cursor is not known any more. A request that begins is answered well."""
+    """The cursor is not known any more, nor the stored answer. A request that begins one is
+    answered well."""
 
     status: int = 404
 

@@ -132,6 +132,7 @@ class Wire:
     records: tuple[int, ...] = ()
     closes: bool = False
     """The end of the connection belongs to the response."""
+    whole: bool = True
     reset: bool = False
     beat: Write | None = None
     beaten: Callable[[], None] | None = None
@@ -140,7 +141,8 @@ class Wire:
     def of(cls, response: Response, *, chunks: bool = True) -> Wire:
         """Lay out a response; ``chunks`` says whether the client reads them."""
         body = b"".join(piece.data for piece in response.body)
-        wire = cls(body=body, records=response.records, reset=response.reset)
+        wire = cls(body=body, records=response.records)
+        wire.reset, wire.whole = response.reset, response.whole
         names = {name for name, _ in response.headers}
         coded = response.chunked and chunks
         sized = "content-length" in names or response.status == 204

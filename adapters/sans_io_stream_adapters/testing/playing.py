@@ -157,18 +157,10 @@ def encoded(
         if first is not None and encoder.sequence == first + len(records):
             written += [(data, first + place) for place, data in enumerate(records)]
         else:
-            # The cursor stands in the last record of a call that has any place for it.
-            place = max((n for n, data in enumerate(records) if holds(data, own)), default=-1)
-            written += [(data, own if n == place else None) for n, data in enumerate(records)]
+            form = b'"id":"%b"' if mechanism == "holysheep" else b"id: %b\n"
+            mark = None if own is None else form % own.encode()
+            written += [(data, own if mark and mark in data else None) for data in records]
     return written
-
-
-def holds(record: bytes, cursor: str | None) -> bool:
-    """Whether this record has that cursor."""
-    if cursor is None:
-        return False
-    own = cursor.encode()
-    return b"\nid: %b\n" % own in b"\n" + record or b'"id":"%b"' % own in record
 
 
 def heartbeat_of(dialect: str | None, framing: str | None) -> bytes:
@@ -178,7 +170,8 @@ def heartbeat_of(dialect: str | None, framing: str | None) -> bytes:
     except UnknownDialectError:
         return b": keep-alive\n\n" if framing == "sse" else b""
     # Some protocols have one only behind a beginning.
-    encoder.encode(StreamStart("resp_1", "test"))
+    for event in (StreamStart("resp_1", "test"), TextDelta("Hello")):
+        encoder.encode(event)
     return encoder.encode(Heartbeat("keep-alive"))
 
 

@@ -27,13 +27,14 @@ __all__ = ["MECHANISMS", "Behind", "Mechanism", "gone", "mechanism_named"]
 
 
 class Behind(NamedTuple):
-    """The answer is asked for from behind this cursor."""
+    """The answer that was begun before is asked for, from behind this cursor; with None from
+    its start."""
 
-    cursor: Cursor
+    cursor: Cursor | None
 
 
 START = None
-"""The answer is asked for from its start."""
+"""The answer is asked for as by a first request."""
 
 
 def gone(status: int = 404) -> Response:
@@ -51,8 +52,8 @@ class Mechanism:
         self.answer = answer
 
     def asked(self, asked: Asked, *, forgets: bool = False) -> Response | Behind | None:
-        """What is asked for: None for the start, ``Behind`` a cursor, or the response to a
-        call that asks for no stream. ``forgets`` says that no cursor is known any more."""
+        """What is asked for: None for the answer to a first request, ``Behind`` a cursor, or
+        the response to a call that asks for no stream. ``forgets``: no cursor is known."""
         return START
 
     def begun(self, asked: Asked) -> None:
@@ -91,7 +92,7 @@ class Stored(Mechanism):
         if unquote(found["id"]) != self.answer.response_id:
             return gone()
         told = asked.query.get(self.parameter)
-        return START if told is None else Behind(self.cursor(told))
+        return Behind(None if told is None else self.cursor(told))
 
     def cursor(self, told: str) -> Cursor:
         """The cursor as the records have it."""

@@ -37,19 +37,23 @@ LINE_END = re.compile("\r\n|\r|\n")
 
 def plain(events: list[Event]) -> Iterator[Written]:
     """Plain records: each piece of text is one, with an id; ``Record`` events as they are."""
-    for number, event in enumerate(events, 1):
+    number = 1
+    for event in events:
+        own = str(number)
         match event:
             case Record():
-                own = event.id or str(number)
+                own = event.id or own
                 yield block(event.data, own, event.type), own
             case TextDelta():
-                yield block(event.text, str(number)), str(number)
+                yield block(event.text, own), own
+            case StreamEnd(outcome="complete"):
+                yield block(TERMINATOR, own), own
             case Heartbeat():
                 yield Frames("sse").comment(event.text or ""), None
-            case StreamEnd(outcome="complete"):
-                yield block(TERMINATOR, str(number)), str(number)
+                continue
             case _:
-                pass
+                continue
+        number += 1
 
 
 def block(data: str, id: str, type: str | None = None) -> bytes:
