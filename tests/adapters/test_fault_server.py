@@ -79,7 +79,7 @@ def test_requests_are_counted_at_once(fault_server: Servers) -> None:
 
 def test_closing_leaves_nothing() -> None:
     def descriptors() -> int:
-        return len(list(Path("/proc/self/fd").iterdir()))
+        return len(list(Path("/dev/fd").iterdir()))
 
     before, threads = descriptors(), threading.active_count()
     server = FaultServer("anthropic", faults=[Stall(at=50)])

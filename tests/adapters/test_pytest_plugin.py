@@ -83,6 +83,30 @@ def test_what_is_wrong_is_said(
     result.stdout.no_fnmatch_line("*pytest_plugin.py*")
 
 
+def test_servers_are_closed_at_the_end_of_the_test(
+    pytester: pytest.Pytester, loaded: tuple[str, ...]
+) -> None:
+    result = run(
+        pytester,
+        loaded,
+        """
+import socket
+servers = []
+
+def test_two(fault_server):
+    servers.extend([fault_server("text", text="a"), fault_server("anthropic")])
+    for server in servers:
+        socket.create_connection((server.host, server.port)).close()
+
+def test_they_are_gone():
+    for server in servers:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection((server.host, server.port))
+""",
+    )
+    result.assert_outcomes(passed=2)
+
+
 def test_the_marker_explains_itself(pytester: pytest.Pytester, loaded: tuple[str, ...]) -> None:
     result = pytester.runpytest(*loaded, "--markers")
     result.stdout.fnmatch_lines(["@pytest.mark.capture(path): the file of the `capture` fixture*"])

@@ -58,7 +58,7 @@ class Refuse(Fault):
     reset: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Break(Fault):
     """The base of what breaks a response in the middle.
 
@@ -73,6 +73,12 @@ class Break(Fault):
     def __post_init__(self) -> None:
         if self.place != "byte" and (not isinstance(self.at, int) or self.at < 1):
             raise ValueError(f"places of the kind {self.place!r} count from 1, not {self.at!r}")
+
+    def __repr__(self) -> str:
+        """As it is written in a test."""
+        name = type(self).__name__
+        way = f"in_{self.place.replace('-', '_')}"
+        return f"{name}(at={self.at})" if self.place == "byte" else f"{name}.{way}({self.at})"
 
     @classmethod
     def in_character(cls, nth: int = 1) -> Self:
@@ -90,12 +96,12 @@ class Break(Fault):
         return cls(nth, "chunk-header")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Cut(Break):
     """The connection ends in order (FIN; under TLS without a close_notify)."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Reset(Break):
     """The connection is reset (RST); by default behind the request, before any byte.
 
@@ -104,7 +110,7 @@ class Reset(Break):
     """
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Stall(Break):
     """The connection stays open and silent until the client goes or the server closes."""
 

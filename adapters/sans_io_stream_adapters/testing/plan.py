@@ -55,7 +55,7 @@ class Plan:
         told: list[Fault | Sequence[Fault]] = [*faults]
         if cuts:
             told += draw(0 if seed is None else seed, cuts)
-        turns = [(one,) if isinstance(one, Fault) else tuple(one) for one in told]
+        turns = [tuple(one) if isinstance(one, Sequence) else (one,) for one in told]
         for turn in turns:
             for one in turn:
                 check(one)
