@@ -131,6 +131,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         {"pieces": 0},
         {"cuts": -1},
         {"faults": [Cut]},
+        {"headers": {"a": "b\r\nc: d"}},
     ]
     for options in wrong:
         with pytest.raises((ValueError, TypeError)):

@@ -293,6 +293,9 @@ def test_cursors_are_ignored_and_forgotten(fault_server: Servers) -> None:
         lambda: Busy(200),
         lambda: Forget(500),
         lambda: Heartbeats(after=-1),
+        lambda: Skip(-1),
+        lambda: Repeat(1, at=-1),
+        lambda: Jump(at=-1),
         lambda: Cut.in_character(0),
     ],
 )

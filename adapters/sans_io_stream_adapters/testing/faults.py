@@ -181,23 +181,29 @@ class Forget(Fault):
 
 
 @dataclass(frozen=True)
-class Repeat(Fault):
+class Placed(Fault):
+    """The base of what happens to ``count`` records at record ``at`` of a response."""
+
+    count: int = 1
+    at: int = 0
+
+    def __post_init__(self) -> None:
+        if self.count < 0 or self.at < 0:
+            raise ValueError(f"a number below 0: {self!r}")
+
+
+@dataclass(frozen=True)
+class Repeat(Placed):
     """At record ``at`` of this response, the ``count`` records before it come again.
 
     With ``at=0`` those are the last ones up to the cursor, so that it is a fault of an answer
     that is taken up; at the start of the answer there are none.
     """
 
-    count: int = 1
-    at: int = 0
-
 
 @dataclass(frozen=True)
-class Skip(Fault):
+class Skip(Placed):
     """At record ``at`` of this response, ``count`` records are left out."""
-
-    count: int = 1
-    at: int = 0
 
 
 @dataclass(frozen=True)
@@ -207,6 +213,10 @@ class Jump(Fault):
 
     by: int = 10
     at: int = 0
+
+    def __post_init__(self) -> None:
+        if self.at < 0:
+            raise ValueError(f"a number below 0: {self!r}")
 
 
 @dataclass(frozen=True)

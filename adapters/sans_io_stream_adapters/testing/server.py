@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Self
 
 from sans_io_stream.dialects.registry import dialect_class
+from sans_io_stream.headers import header_pairs
 from sans_io_stream.request import StreamRequest
 from sans_io_stream.strategies import Strategy, strategy_for
 
@@ -108,7 +109,7 @@ class FaultServer:
         self._framing = answer.framing
         self._mechanism = self._named(answer.dialect)
         mechanism_named(self._mechanism)
-        pairs = tuple((headers or {}).items())
+        pairs = header_pairs(headers or {})
         settings = Settings(
             answer, self._mechanism, self.plan.turns, Shape(chunks, pairs), speed, port
         )
