@@ -15,8 +15,8 @@ ARGS ?=
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
 
-demo: $(STAMP) ## Watch streams being decoded, broken and taken up again
-	@$(BIN)/sans-io-stream tour $(ARGS)
+demo: $(STAMP) ## Watch an answer being cut, and going on with nothing lost and nothing twice
+	@$(BIN)/sans-io-stream demo $(ARGS)
 
 test: lint types suite ## Lint, types and all tests: what must pass before a merge
 

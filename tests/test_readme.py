@@ -20,7 +20,7 @@ from sans_io_stream.dialects.registry import ALIASES, DIALECTS
 from sans_io_stream.encoding import Encoder
 from sans_io_stream.encoding.registry import FORMATS
 from sans_io_stream.errors import ErrorKind
-from sans_io_stream_adapters import tour
+from sans_io_stream_adapters import cli, tour
 from tests.sources import REPO, label
 
 MARK = "<!-- output -->"
@@ -190,9 +190,15 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
 
 
-def test_the_demo_prints_what_the_readme_shows() -> None:
+def test_the_demo_prints_what_the_readme_shows(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     text = (REPO / "README.md").read_text("utf-8")
     shown = text.partition("$ make demo\n")[2].partition("```")[0]
+    assert cli.main(["demo"]) == 0
+    assert capsysbinary.readouterr().out.decode() == shown
+
+
+def test_the_tour_prints_what_its_page_shows() -> None:
+    shown = page("cli.md").partition("$ sans-io-stream tour\n")[2].partition("```")[0]
     assert shown.strip("\n") == tour.table(tour.visit(), colours=False).strip("\n")
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``sans-io-stream decode`` and ``tour``; ``docs/cli.md`` describes it.
+"""The command line: ``sans-io-stream decode``, ``tour`` and ``demo``; ``docs/cli.md`` describes it.
 
 The rules of this file: standard output is data, standard error is for people. Everything is
 written while the bytes still come, once for each read. What a model says reaches a terminal
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import io
 import itertools
 import os
 import sys
@@ -24,6 +25,7 @@ from sans_io_stream.errors import CaptureError, Outcome, UnknownDialectError
 from sans_io_stream.policy import Limits
 from sans_io_stream.transcript import Transcript
 
+from . import demo
 from .cli_output import (
     EventOutput,
     TextOutput,
@@ -46,8 +48,8 @@ EXIT_CODES: dict[Outcome, int] = {"complete": 0, "interrupted": 3, "cancelled": 
 UNEXPECTED, USAGE, INTERRUPTED_BY_USER, BROKEN_PIPE = 1, 2, 130, 141
 EXIT_HELP = """\
 exit codes:
-  0    the answer is complete (tour: every stream agrees)
-  1    something unexpected: a bug, a full disk, or a tour that disagrees
+  0    the answer is complete (tour: every stream agrees; demo: nothing lost or doubled)
+  1    something unexpected: a bug, a full disk, a tour that disagrees, a lossy demo
   2    a wrong option, a file that cannot be read, a damaged capture
   3    interrupted: the body ended before the provider said that it is complete
   4    failed: the provider told an error, or the bytes break the wire format
@@ -55,6 +57,7 @@ exit codes:
   141  whoever read the output has gone
 """
 READ_SIZE = 64 * 1024
+MOST_CUTS = 40
 PATIENCE = 1.0
 """Seconds of silence before progress is worth showing, and between two showings 1/4 of it."""
 
@@ -91,6 +94,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return request.code if isinstance(request.code, int) else USAGE
     if options.command == "tour":
         return _tour(options.json)
+    if options.command == "demo":
+        return _demo(options)
     return _decode(options)
 
 
@@ -136,6 +141,22 @@ def _parser() -> argparse.ArgumentParser:
         description="Decode the same answer from eight protocols, cut into awkward reads.",
     )
     tour.add_argument("--json", action="store_true", help="the table as one JSON array")
+
+    shown = commands.add_parser(
+        "demo",
+        help="see an answer survive the cuts of its connections",
+        description=(
+            "Stream an answer from a server on the loopback that cuts it, the first time in the "
+            "middle of a character, and compare what arrived with what was sent."
+        ),
+        epilog="Exits with 0 only if they are equal.",
+    )
+    shown.add_argument("--runtime", choices=demo.RUNTIMES, default="asyncio")
+    shown.add_argument("--dialect", choices=demo.DIALECTS, default="openai-responses")
+    shown.add_argument("--cuts", type=int, default=3, metavar="N", help="how often (3)")
+    shown.add_argument("--seed", type=int, default=13, metavar="N", help="where it is cut (13)")
+    shown.add_argument("--no-resume", action="store_true", help="for the contrast: give up at once")
+    shown.add_argument("--json", action="store_true", help="the account as one JSON object")
     return parser
 
 
@@ -370,3 +391,40 @@ def _tour(as_json: bool) -> int:
         table = tour.table(stops, colours=has_colours(sys.stdout))
         out.write(table.encode(sys.stdout.encoding, "replace"))
     return 0 if tour.agree(stops) else UNEXPECTED
+
+
+# ---- demo
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from .demo.run import run
+    from .demo.show import shown_on, table
+
+    if not 0 <= options.cuts <= MOST_CUTS:
+        raise _UsageError(f"--cuts is a number from 0 to {MOST_CUTS}, not {options.cuts}")
+    out, colours = output(), has_colours(sys.stdout)
+    text = io.TextIOWrapper(out, sys.stdout.encoding, "replace", write_through=True)
+    show = shown_on(text, colours=colours)
+    try:
+        report = run(
+            options.runtime,
+            options.dialect,
+            cuts=options.cuts,
+            seed=options.seed,
+            resume=not options.no_resume,
+            show=None if options.json else show,
+        )
+        if options.json:
+            text.write(msgspec.json.encode(report.row()).decode() + "\n")
+        else:
+            text.write(f"\n\n{table(report, colours=colours)}")
+    except ModuleNotFoundError as missing:
+        if missing.name != options.runtime:
+            raise
+        raise _UsageError(
+            f"{options.runtime} is not installed: pip install 'sans-io-stream[{options.runtime}]', "
+            "or choose another --runtime"
+        ) from None
+    finally:
+        text.detach()
+    return 0 if report.equal and report.outcome == "complete" else UNEXPECTED
