@@ -8,6 +8,7 @@ from an end. One timer serves all deadlines of a connection: most of them never 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ssl
 import threading
 from typing import TYPE_CHECKING, Unpack
@@ -75,11 +76,13 @@ class AsyncioNetwork:
             await self._wait(waiter, deadline)
             _, self._socket = await task
         finally:
-            if not task.done():
-                task.cancel()
-                # What it has opened it closes before it ends.
-                await asyncio.wait([task])
-            elif self._socket is None and not task.cancelled() and task.exception() is None:
+            task.cancel()
+            while not task.done():
+                # What it has opened it closes before it ends; who is cancelled once may be
+                # cancelled again and again (anyio's scopes do so).
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.wait([task])
+            if self._socket is None and not task.cancelled() and task.exception() is None:
                 task.result()[0].abort()
 
     async def start_tls(
