@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from sans_io_stream import Event, Record, ResumePoint, StreamEnd
+from sans_io_stream import Disconnected, Event, Record, ResumePoint, StreamEnd
 from sans_io_stream.session import StreamSession
 from tests.session.answers import (
     REPLAYED,
@@ -81,17 +81,18 @@ def cut_at(story: Story, at: int, *, lost: bool, size: int) -> None:
         raise AssertionError(f"cut at byte {at}, {how}, reads of {size}") from error
 
 
+@pytest.mark.parametrize("lost", [True, False])
 @pytest.mark.parametrize("slot", range(2))
 @pytest.mark.parametrize("name", STORIES)
-def test_a_cut_at_every_byte_loses_nothing(name: str, slot: int) -> None:
+def test_a_cut_at_every_byte_loses_nothing(name: str, slot: int, lost: bool) -> None:
     story = STORIES[name]
     for at in range(slot, length(story) + 1, 2):
-        cut_at(story, at, lost=True, size=ONE_READ)
+        cut_at(story, at, lost=lost, size=ONE_READ)
 
 
 @pytest.mark.parametrize(
     ("lost", "size", "first", "step"),
-    [(False, ONE_READ, 0, 11), (True, 1, 3, 397), (False, 1, 50, 397), (True, 13, 1, 97)],
+    [(True, 1, 3, 397), (False, 1, 50, 397), (True, 13, 1, 97)],
 )
 @pytest.mark.parametrize("name", STORIES)
 def test_a_cut_loses_nothing_at_any_read_size_in_order_or_not(
@@ -210,6 +211,27 @@ def test_a_crash_after_a_cut_loses_nothing(name: str) -> None:
         for token, committed in crashes(story, run.events):
             second = resumed(story, token, story.serve)
             check(story, committed + second.events, at)
+
+
+@pytest.mark.parametrize("name", sorted(set(STORIES) - REPLAYED))
+def test_at_every_byte_a_crash_after_the_last_token_loses_nothing(name: str) -> None:
+    """The connection breaks, the consumer crashes with it, and a new session goes on."""
+    story, tried = STORIES[name], set[str]()
+    for at in range(length(story) + 1):
+        server = breaking(story, at)
+
+        def stop(run: Run) -> bool:
+            return any(isinstance(event, Disconnected) for event in run.events)
+
+        run = drive(session_of(story), server, stop=stop)
+        found = crashes(story, run.events)
+        if found and found[-1][0] not in tried:
+            # What was committed is the same wherever behind it the connection broke.
+            token, committed = found[-1]
+            tried.add(token)
+            second = resumed(story, token, story.serve)
+            check(story, committed + second.events, at)
+    assert len(tried) >= len(tokens_of(whole(name).events)) - 1
 
 
 @pytest.mark.parametrize("name", sorted(set(STORIES) - REPLAYED))
