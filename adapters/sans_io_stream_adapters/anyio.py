@@ -12,7 +12,7 @@ import anyio
 from anyio.streams.tls import TLSStream
 
 from .loop import AsyncStream
-from .network import GLANCE, MOST, OutOfTime
+from .network import GLANCE, MOST, OutOfTime, told_by
 
 if TYPE_CHECKING:
     from anyio.abc import ByteStream
@@ -58,7 +58,10 @@ class AnyioNetwork:
     async def connect(self, host: str, port: int, deadline: float | None) -> None:
         await self.close()
         with self._until(deadline):
-            self._stream = await anyio.connect_tcp(host, port)
+            try:
+                self._stream = await anyio.connect_tcp(host, port)
+            except OSError as error:
+                raise told_by(error) from error
 
     async def start_tls(
         self, server_hostname: str, context: ssl.SSLContext, deadline: float | None
@@ -103,14 +106,8 @@ class AnyioNetwork:
             with anyio.CancelScope(deadline=limit) as self._scope:
                 yield
         except anyio.BrokenResourceError as error:
-            raise cause_of(error) from error
+            raise told_by(error) from error
         except anyio.ClosedResourceError as error:
             raise ConnectionAbortedError("the connection was closed") from error
         if self._scope.cancelled_caught:
             raise OutOfTime
-
-
-def cause_of(error: anyio.BrokenResourceError) -> OSError:
-    """What the system or TLS said, where anyio wrapped it."""
-    cause = error.__cause__
-    return cause if isinstance(cause, OSError) else ConnectionResetError(str(error))

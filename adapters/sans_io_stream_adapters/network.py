@@ -11,7 +11,16 @@ import ssl
 from functools import cache
 from typing import Protocol
 
-__all__ = ["GLANCE", "MOST", "AsyncNetwork", "Network", "OutOfTime", "default_context", "left"]
+__all__ = [
+    "GLANCE",
+    "MOST",
+    "AsyncNetwork",
+    "Network",
+    "OutOfTime",
+    "default_context",
+    "left",
+    "told_by",
+]
 
 MOST = 64 * 1024
 """The most bytes that one ``receive`` gives, and that a runtime keeps unread."""
@@ -89,3 +98,15 @@ def default_context() -> ssl.SSLContext:
 def left(deadline: float | None, now: float) -> float | None:
     """The seconds until a deadline, at least a glance; None for ever."""
     return None if deadline is None else max(deadline - now, GLANCE)
+
+
+def told_by(error: BaseException) -> OSError:
+    """What the system or TLS said, where a runtime has wrapped it: of several addresses, what
+    was said of the last one."""
+    cause = error.__cause__
+    while isinstance(cause, BaseExceptionGroup):
+        group: BaseExceptionGroup[BaseException] = cause  # pyright: ignore[reportUnknownVariableType]
+        cause = group.exceptions[-1]
+    if isinstance(cause, OSError):
+        return cause
+    return error if isinstance(error, OSError) else ConnectionResetError(str(error))

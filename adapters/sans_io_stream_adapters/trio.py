@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Unpack
 import trio
 
 from .loop import AsyncStream
-from .network import GLANCE, MOST, OutOfTime
+from .network import GLANCE, MOST, OutOfTime, told_by
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
@@ -55,7 +55,10 @@ class TrioNetwork:
     async def connect(self, host: str, port: int, deadline: float | None) -> None:
         await self.close()
         with self._until(deadline):
-            self._stream = await trio.open_tcp_stream(host, port)
+            try:
+                self._stream = await trio.open_tcp_stream(host, port)
+            except OSError as error:
+                raise told_by(error) from error
 
     async def start_tls(
         self, server_hostname: str, context: ssl.SSLContext, deadline: float | None
@@ -99,14 +102,8 @@ class TrioNetwork:
             with trio.CancelScope(deadline=limit) as self._scope:
                 yield
         except trio.BrokenResourceError as error:
-            raise cause_of(error) from error
+            raise told_by(error) from error
         except trio.ClosedResourceError as error:
             raise ConnectionAbortedError("the connection was closed") from error
         if self._scope.cancelled_caught:
             raise OutOfTime
-
-
-def cause_of(error: trio.BrokenResourceError) -> OSError:
-    """What the system or TLS said, where trio wrapped it."""
-    cause = error.__cause__
-    return cause if isinstance(cause, OSError) else ConnectionResetError(str(error))
