@@ -104,12 +104,17 @@ def collect(
     seen: Seen | None = None,
     clock: trio.abc.Clock | None = None,
     loop: Callable[[], asyncio.AbstractEventLoop] | None = None,
+    network: Any = None,
     **options: Any,
 ) -> Told:
-    """Read a stream to its end; ``seen(stream, event)`` is called with each event."""
+    """Read a stream to its end; ``seen(stream, event)`` is called with each event.
+    ``network`` takes the place of the runtime's own."""
     told = Told()
     if colour == "sync":
-        with on_sync.open_stream(request, **options) as blocking:
+        blocking = on_sync.open_stream(request, **options)
+        if network is not None:
+            put(blocking, network)
+        with blocking:
             told.stream = blocking
             try:
                 for event in blocking:
@@ -122,7 +127,14 @@ def collect(
 
     async def main() -> None:
         told.stream = stream = aopen(colour, request, **options)
+        if network is not None:
+            put(stream, network)
         await aread(stream, told, seen)
 
     run(colour, main, clock=clock, loop=loop)
     return told
+
+
+def put(stream: Any, network: object) -> None:
+    """Let a stream run over this network instead of its runtime's own."""
+    stream._network = network

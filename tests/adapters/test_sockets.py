@@ -84,6 +84,7 @@ def test_a_refused_connection_is_tried_again(colour: str) -> None:
     assert heard == [(2, 0.001)]
     lost, again = told.events[:2]
     assert isinstance(lost, Disconnected)
+    assert lost.error is not None
     assert (lost.error.kind, lost.error.retryable) == ("connection", True)
     assert "ConnectionRefusedError" in lost.error.message
     assert again == Reconnecting(2, 0.001)

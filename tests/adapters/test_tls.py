@@ -27,13 +27,13 @@ UNTIL_CLOSE = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\nHi, all of it
 
 def server_context(name: str = "127.0.0.1") -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    AUTHORITY.issue_cert(name).configure_cert(context)
+    AUTHORITY.issue_cert(name).configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
     return context
 
 
 def client_context() -> ssl.SSLContext:
     context = ssl.create_default_context()
-    AUTHORITY.configure_trust(context)
+    AUTHORITY.configure_trust(context)  # pyright: ignore[reportUnknownMemberType]
     return context
 
 

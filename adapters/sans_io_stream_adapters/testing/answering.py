@@ -84,9 +84,14 @@ def answered(
     return with_heartbeats(response, told, after, beats, mechanism, number + after)
 
 
+KINDS = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+"""The words of error documents, by their status."""
+
+
 def refusal(busy: Busy) -> Response:
     """An error document of that status."""
-    kind = "rate_limit_error" if busy.status == 429 else "server_error"
+    other = "server_error" if busy.status >= 500 else "invalid_request_error"
+    kind = KINDS.get(busy.status, other)
     error = {"message": f"status {busy.status}, as asked for", "type": kind}
     wait = {} if busy.retry_after is None else {"retry_after": str(busy.retry_after)}
     return document(busy.status, {"error": error}, **wait)
