@@ -51,6 +51,9 @@ class AnyioNetwork:
     def now(self) -> float:
         return anyio.current_time()
 
+    def begin(self) -> None:
+        self._scope = None
+
     def interrupt(self) -> None:
         if self._scope is not None:
             self._scope.cancel()

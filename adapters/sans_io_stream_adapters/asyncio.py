@@ -54,6 +54,7 @@ class AsyncioNetwork:
         self._socket: Socket | None = None
         self._layers = Layers()
         self._waiter: asyncio.Future[None] | None = None
+        self._interrupted = False
         self._deadline: float | None = None
         self._timer: asyncio.TimerHandle | None = None
         """Set for a deadline that was; moved on only when it rings."""
@@ -61,7 +62,11 @@ class AsyncioNetwork:
     def now(self) -> float:
         return asyncio.get_running_loop().time()
 
+    def begin(self) -> None:
+        self._interrupted = False
+
     def interrupt(self) -> None:
+        self._interrupted = True
         if self._waiter is not None:
             run_out(self._waiter)
 
@@ -161,6 +166,8 @@ class AsyncioNetwork:
 
     async def _wait(self, waiter: asyncio.Future[None], deadline: float | None) -> None:
         """Until ``waiter`` is done. Raises ``OutOfTime`` at the deadline."""
+        if self._interrupted:
+            raise OutOfTime
         self._waiter, self._deadline = waiter, deadline
         if deadline is not None and (self._timer is None or self._timer.when() > deadline):
             self._set_timer(deadline)

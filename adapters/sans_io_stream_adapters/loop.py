@@ -76,6 +76,8 @@ class AsyncStream(Opened):
     async def _finish(self) -> None:
         """Close what is open, without waiting for anything."""
         self._over = True
+        if self._recorder is not None:
+            self._recorder.close()
         await self._network.close()
 
     async def _advance(self) -> None:
@@ -83,8 +85,10 @@ class AsyncStream(Opened):
         if self._busy:
             raise RuntimeError("this stream is being read by another task or thread")
         self._busy = True
+        self._network.begin()
         try:
-            await self._carry_out()
+            if not self._left:
+                await self._carry_out()
         finally:
             self._busy = False
             if self._left and not self._over:

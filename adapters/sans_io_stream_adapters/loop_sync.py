@@ -74,6 +74,8 @@ class Stream(Opened):
     def _finish(self) -> None:
         """Close what is open, without waiting for anything."""
         self._over = True
+        if self._recorder is not None:
+            self._recorder.close()
         self._network.close()
 
     def _advance(self) -> None:
@@ -81,8 +83,10 @@ class Stream(Opened):
         if self._busy:
             raise RuntimeError("this stream is being read by another task or thread")
         self._busy = True
+        self._network.begin()
         try:
-            self._carry_out()
+            if not self._left:
+                self._carry_out()
         finally:
             self._busy = False
             if self._left and not self._over:

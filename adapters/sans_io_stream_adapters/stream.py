@@ -196,8 +196,6 @@ class Opened:
     def _leave(self) -> None:
         """The consumer wants no more: what it has not taken is dropped."""
         self._left = True
-        if self._recorder is not None:
-            self._recorder.close()
         if self._end is None:
             self._end = StreamEnd("cancelled")
             self._unfolded.append(self._end)

@@ -68,6 +68,9 @@ class SyncNetwork:
     def now(self) -> float:
         return time.monotonic()
 
+    def begin(self) -> None:
+        self._interrupted.clear()
+
     def interrupt(self) -> None:
         self._interrupted.set()
         with self._lock:
@@ -182,7 +185,6 @@ class SyncNetwork:
             ready = False
             while not ready:
                 if self._interrupted.is_set():
-                    self._interrupted.clear()
                     raise OutOfTime
                 seconds = left(deadline, self.now())
                 found = selector.select(None if seconds is None else min(seconds, LONGEST))

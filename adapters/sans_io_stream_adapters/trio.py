@@ -48,6 +48,9 @@ class TrioNetwork:
     def now(self) -> float:
         return trio.current_time()
 
+    def begin(self) -> None:
+        self._scope = None
+
     def interrupt(self) -> None:
         if self._scope is not None:
             self._scope.cancel()

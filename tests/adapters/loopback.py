@@ -6,12 +6,12 @@ in order (FIN, and close_notify where there is TLS) or lost (RST).
 
 from __future__ import annotations
 
-import contextlib
 import select
 import socket
 import ssl
 import struct
 import threading
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Self
 
@@ -37,13 +37,11 @@ class Place:
     accepted: int = 0
     failures: list[BaseException] = field(default_factory=list[BaseException])
 
-    @property
-    def port(self) -> int:
-        port: int = self.listening.getsockname()[1]
-        return port
+    def __post_init__(self) -> None:
+        self.port: int = self.listening.getsockname()[1]
+        self._open: list[socket.socket] = []
 
     def __enter__(self) -> Self:
-        self._open: list[socket.socket] = []
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
         self._threads[0].start()
         return self
@@ -53,7 +51,7 @@ class Place:
         self._threads[0].join(PATIENCE)
         self.listening.close()
         for one in self._open:
-            with contextlib.suppress(OSError):
+            with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
@@ -74,6 +72,7 @@ class Place:
 
     def _attend(self, connection: socket.socket) -> None:
         connection.settimeout(PATIENCE)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             if self.context is not None:
                 inside = self.context.wrap_socket(connection, server_side=True)
@@ -97,8 +96,6 @@ class Loopback(Place):
 
     answers: Server | None = None
     piece: int = PIECE
-    unwraps: bool = True
-    """TLS is ended with close_notify where the connection ends in order."""
     asked: list[Asked] = field(default_factory=list[Asked])
 
     def serve(self, connection: socket.socket) -> None:
@@ -117,8 +114,12 @@ class Loopback(Place):
             connection.recv(1)
         elif reply.lost:
             reset(connection)
-        elif isinstance(connection, ssl.SSLSocket) and self.unwraps:
-            connection.unwrap()
+        elif isinstance(connection, ssl.SSLSocket):
+            self.end(connection)
+
+    def end(self, connection: ssl.SSLSocket) -> None:
+        """End TLS in order."""
+        connection.unwrap()
 
 
 @dataclass

@@ -50,6 +50,9 @@ class Scripted:
     def now(self) -> float:
         return self.time
 
+    def begin(self) -> None:
+        pass
+
     def interrupt(self) -> None:
         self.log.append(("interrupt",))
 
@@ -113,7 +116,7 @@ class AsyncScripted:
 
     def __init__(self, script: Scripted) -> None:
         self.script = script
-        self.now, self.interrupt = script.now, script.interrupt
+        self.now, self.begin, self.interrupt = script.now, script.begin, script.interrupt
 
     async def connect(self, host: str, port: int, deadline: float | None) -> None:
         await anyio.lowlevel.checkpoint()

@@ -7,10 +7,9 @@ import socket
 
 import pytest
 
-from sans_io_stream import Disconnected, Reconnecting
+from sans_io_stream import Disconnected, Reconnecting, StreamRequest
 from tests.session.answers import events_of, policy_of, whole
 from tests.session.faults import Fault, FaultyServer
-from tests.session.peer import Asked, Reply, cut
 from tests.session.stories import STORIES, Story
 from tests.session.test_law4 import breaking, check, length
 
@@ -50,11 +49,11 @@ def test_a_cut_loses_nothing(name: str, colour: str) -> None:
 def test_many_cuts_lose_nothing(colour: str, lost: bool) -> None:
     story = STORIES["openai-responses"]
     faults = [Fault(at=part, lost=lost) for part in (0.3, 0.5, 0.2, 0.5, 0.4, 0.6)]
-    with Loopback(answers=FaultyServer(story, [*faults])) as server:
+    with Loopback(answers=FaultyServer(story, faults)) as server:
         told = told_of(story, server, colour)
     check(story, told.events, length(story))
-    assert told.names.count("Reconnecting") == len(faults)
-    assert server.accepted == len(faults) + 1
+    assert told.names.count("Reconnecting") == 6
+    assert server.accepted == 7
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -98,16 +97,26 @@ def refusing() -> socket.socket:
     return kept
 
 
+class Hasty(Loopback):
+    """It answers behind the head, and reads on only to see whether the client goes on."""
+
+    taken = 0
+
+    def serve(self, connection: socket.socket) -> None:
+        connection.recv(9)
+        connection.sendall(b"HTTP/1.1 413 Too Much\r\ncontent-length: 2\r\n\r\n{}")
+        while data := connection.recv(1 << 16):
+            self.taken += len(data)
+
+
 @pytest.mark.parametrize("colour", COLOURS)
-def test_an_answer_before_the_whole_request_ends_the_sending(colour: str) -> None:
-    """The server refuses behind the head, and resets the connection: its words count."""
-    story = STORIES["chat"]
-    refusal = b"HTTP/1.1 413 Too Much\r\ncontent-length: 2\r\n\r\n{}"
-
-    def answers(asked: Asked) -> Reply:
-        return cut(refusal, None)
-
-    with Loopback(answers=answers) as server:
-        told = told_of(story, server, colour)
+def test_an_answer_to_half_a_request_stops_the_other_half(colour: str) -> None:
+    body = b"x" * (32 << 20)
+    with Hasty() as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        request = StreamRequest("POST", url, body=body, dialect="openai-chat")
+        told = collect(colour, request, proxy=False)
+    assert server.accepted == 1
     assert told.end.error is not None
     assert told.end.error.status == 413
+    assert server.taken < len(body)
