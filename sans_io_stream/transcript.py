@@ -140,16 +140,18 @@ class Transcript:
             handler(self, event)
 
     def extend(self, events: Iterable[Event]) -> None:
-        """``add`` each, pieces of one text together: a quarter of the price."""
-        texts: list[TextDelta] = []
+        """``add`` each, pieces of the text together: a quarter of the price."""
+        run: list[TextDelta] = []
         for event in events:
-            if type(event) is TextDelta and (not texts or event.choice == texts[0].choice):
-                texts.append(event)
-                continue
-            self._texts(texts)
-            texts = []
-            self.add(event)
-        self._texts(texts)
+            if type(event) is TextDelta and event.choice == 0:
+                run.append(event)
+            else:
+                if run:
+                    self._texts(run)
+                    run = []
+                self.add(event)
+        if run:
+            self._texts(run)
 
     def choice(self, index: int) -> ChoiceTranscript:
         """The choice of that index, made if it was not there."""
@@ -241,8 +243,6 @@ class Transcript:
         self.choice(event.choice)._text.append(event.text)  # pyright: ignore[reportPrivateUsage]
 
     def _texts(self, events: list[TextDelta]) -> None:
-        if not events:
-            return
         text = "".join([event.text for event in events])
         if self._size + (size := _size(text)) > self._limit:
             # What fits is kept.
@@ -250,7 +250,7 @@ class Transcript:
                 self._text(event)
         self._size += size
         self.chunks_received += len(events)
-        self.choice(events[0].choice)._text.append(text)  # pyright: ignore[reportPrivateUsage]
+        self.choice(0)._text.append(text)  # pyright: ignore[reportPrivateUsage]
 
     def _reasoning(self, event: ReasoningDelta) -> None:
         self._keep(_size(event.text))

@@ -24,6 +24,7 @@ from sans_io_stream import (
     StreamEnd,
     StreamRequest,
     StreamSession,
+    TextDelta,
     Timeouts,
     Transcript,
 )
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = ["INTERRUPTED", "Opened", "StreamOptions"]
 
 INTERRUPTED = ErrorInfo("connection", "the step was interrupted", retryable=True)
-FOLDED = 64
+FOLDED = 256
 """Events that are kept before they are folded into the transcript together."""
 
 
@@ -151,12 +152,14 @@ class Opened:
         """The next pending event, on its way to the consumer."""
         event = self._pending.popleft()
         kind = type(event)
-        if kind is ResumePoint:
-            self._point = event  # type: ignore[assignment]
-            return event
         unfolded = self._unfolded
         unfolded.append(event)
-        if kind is StreamEnd:
+        if kind is TextDelta and len(unfolded) < FOLDED:
+            # Most events, and nothing of what follows is for them.
+            return event
+        if kind is ResumePoint:
+            self._point = event  # type: ignore[assignment]
+        elif kind is StreamEnd:
             self._end = event  # type: ignore[assignment]
         if len(unfolded) >= FOLDED or kind is StreamEnd:
             self._fold()
