@@ -27,9 +27,10 @@ class _Strict(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     pass
 
 
-class TextMessage(_Strict, tag_field="role", tag="assistant"):
+class TextMessage(_Strict):
     """A message with text, and nothing else."""
 
+    role: Literal["assistant"]
     content: Piece
 
 
