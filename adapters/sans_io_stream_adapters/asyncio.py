@@ -13,6 +13,7 @@ import ssl
 import threading
 from typing import TYPE_CHECKING, Unpack
 
+from .dialling import dial
 from .loop import AsyncStream
 from .network import MOST, OutOfTime
 from .tls import Layers
@@ -26,8 +27,6 @@ __all__ = ["AsyncioStream", "open_stream"]
 
 HIGH = 2 * MOST
 """Bytes that are kept unread before the reading stops."""
-HAPPY_EYEBALLS_DELAY = 0.25
-"""Seconds before the next address is tried, too (RFC 8305, section 5)."""
 
 
 def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> AsyncioStream:
@@ -72,14 +71,12 @@ class AsyncioNetwork:
 
     async def connect(self, host: str, port: int, deadline: float | None) -> None:
         await self.close()
-        loop = asyncio.get_running_loop()
-        dial = loop.create_connection(Socket, host, port, happy_eyeballs_delay=HAPPY_EYEBALLS_DELAY)
-        task = asyncio.ensure_future(dial)
-        waiter = loop.create_future()
+        task = asyncio.ensure_future(connected(host, port))
+        waiter = asyncio.get_running_loop().create_future()
         task.add_done_callback(lambda _: wake(waiter))
         try:
             await self._wait(waiter, deadline)
-            _, self._socket = await task
+            self._socket = await task
         finally:
             task.cancel()
             while not task.done():
@@ -88,7 +85,7 @@ class AsyncioNetwork:
                 with contextlib.suppress(asyncio.CancelledError):
                     await asyncio.wait([task])
             if self._socket is None and not task.cancelled() and task.exception() is None:
-                task.result()[0].abort()
+                task.result().close()
 
     async def start_tls(
         self, server_hostname: str, context: ssl.SSLContext, deadline: float | None
@@ -298,6 +295,13 @@ class Socket(asyncio.BufferedProtocol):
         """Close at once; what was not sent is not sent."""
         if self._transport is not None:
             self._transport.abort()
+
+
+async def connected(host: str, port: int) -> Socket:
+    """A connection to the first address that answers."""
+    opened = await dial(host, port)
+    _, connection = await asyncio.get_running_loop().create_connection(Socket, sock=opened)
+    return connection
 
 
 def wake(waiter: asyncio.Future[None]) -> None:
