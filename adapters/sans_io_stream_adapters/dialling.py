@@ -30,8 +30,21 @@ async def dial(host: str, port: int) -> socket.socket:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=numeric)
     except socket.gaierror:
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    opened = await race(alternating(found))
+    opened = await (race(alternating(found)) if len(found) > 1 else attempt(found[0]))
     opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
+
+
+async def attempt(address: Address) -> socket.socket:
+    """A socket that has got through to this address."""
+    family, kind, protocol, _, place = address
+    opened = socket.socket(family, kind, protocol)
+    opened.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(opened, place)
+    except BaseException:
+        opened.close()
+        raise
     return opened
 
 
