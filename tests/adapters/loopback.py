@@ -52,7 +52,8 @@ class Place:
         self.listening.close()
         for one in self._open:
             with suppress(OSError):
-                one.shutdown(socket.SHUT_RDWR)
+                # Not TLS' own, which takes the session away from the thread that uses it.
+                socket.socket.shutdown(one, socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join(PATIENCE)
             assert not thread.is_alive()

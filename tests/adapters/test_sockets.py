@@ -4,6 +4,7 @@ nothing twice."""
 from __future__ import annotations
 
 import socket
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from tests.session.test_law4 import breaking, check, length
 from .colours import COLOURS, Told, collect
 from .loopback import Loopback, at
 
-QUICK = {"initial_delay": 0.001, "jitter": 0.0}
+QUICK: dict[str, Any] = {"initial_delay": 0.001, "jitter": 0.0}
 
 
 def told_of(story: Story, server: Loopback, colour: str) -> Told:
