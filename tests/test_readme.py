@@ -21,6 +21,7 @@ from sans_io_stream.encoding import Encoder
 from sans_io_stream.encoding.registry import FORMATS
 from sans_io_stream.errors import ErrorKind
 from sans_io_stream_adapters import cli, tour
+from sans_io_stream_adapters.demo import run
 from tests.sources import REPO, label
 
 MARK = "<!-- output -->"
@@ -190,7 +191,11 @@ def test_links_lead_somewhere(path: Path) -> None:
             assert anchor in {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings}
 
 
-def test_the_demo_prints_what_the_readme_shows(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_the_demo_prints_what_the_readme_shows(
+    capsysbinary: pytest.CaptureFixture[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The same, but nobody has to watch it.
+    monkeypatch.setattr(run, "SPEED", None)
     text = (REPO / "README.md").read_text("utf-8")
     shown = text.partition("$ make demo\n")[2].partition("```")[0]
     assert cli.main(["demo"]) == 0
