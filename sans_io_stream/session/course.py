@@ -143,11 +143,13 @@ class Course:
     def _take(self, items: list[Item], now: float) -> list[Event]:
         """What came of the connection, piece by piece."""
         events: list[Event] = []
+        if self._tap is not None:
+            # All that came, also behind what ends this attempt: the body of a redirect.
+            for item in items:
+                self._tap(self._attempt.request, item)
         for item in items:
             if self._end is not None or self._state != "running":
                 break
-            if self._tap is not None:
-                self._tap(self._attempt.request, item)
             if isinstance(item, bytes):
                 events += self._take_body(item, now)
             elif isinstance(item, Head):
