@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
-import threading
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
-import trio
 
 from sans_io_stream import (
     Disconnected,
@@ -29,14 +25,11 @@ from sans_io_stream import (
 )
 from sans_io_stream.capture import Capture
 from sans_io_stream.errors import AuthenticationFailed, RateLimited, ReconnectingExhausted
-from sans_io_stream_adapters import asyncio as on_asyncio
 from sans_io_stream_adapters import sync as on_sync
-from sans_io_stream_adapters import trio as on_trio
-from sans_io_stream_adapters.network import MOST
 from sans_io_stream_adapters.testing import Busy, Cut, FaultServer, Reset, Stall
 from tests.session.answers import events_of
 
-from .colours import ASYNC, COLOURS, aopen, collect, run
+from .colours import ASYNC, COLOURS, collect
 
 QUICK = ReconnectPolicy(initial_delay=0.001, jitter=0.0)
 ONCE = ReconnectPolicy.never()
@@ -199,129 +192,3 @@ def test_what_passes_is_recorded_without_credentials(colour: str, tmp_path: Path
     assert first.dialect == "openai-responses"
     text = Transcript.of(first.events()).text + Transcript.of(second.events()).text
     assert Transcript.of(told.events).text in text
-
-
-# ---- leaving, and being interrupted
-
-
-@pytest.mark.parametrize("again", [1, 5])
-def test_a_read_that_is_cancelled_loses_nothing(again: int) -> None:
-    """On asyncio: reads that are given up while they wait, and the answer that comes later."""
-    go_on: asyncio.Event
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n\r\n"
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(head + b"one, ")
-        await go_on.wait()
-        writer.write(b"two")
-        writer.close()
-
-    async def main() -> str:
-        nonlocal go_on
-        go_on = asyncio.Event()
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
-        async with on_asyncio.open_stream(StreamRequest("GET", url, dialect="text")) as stream:
-            while not stream.transcript.text:
-                await anext(stream)
-            for _ in range(again):
-                reading = asyncio.ensure_future(anext(stream))
-                await asyncio.sleep(0)
-                reading.cancel()
-                with pytest.raises(asyncio.CancelledError):
-                    await reading
-            go_on.set()
-            async for _event in stream:
-                pass
-        server.close()
-        return stream.transcript.text
-
-    assert asyncio.run(main()) == "one, two"
-
-
-@pytest.mark.parametrize("colour", ASYNC)
-def test_two_tasks_cannot_read_at_once(colour: str) -> None:
-    async def main() -> None:
-        with FaultServer("openai-chat", faults=[Stall.in_event(3)]) as server:
-            stream = aopen(colour, server.request(), proxy=False)
-
-            async def read() -> None:
-                async for _event in stream:
-                    pass
-
-            async with anyio.create_task_group() as group:
-                group.start_soon(read)
-                while not stream.transcript.text:
-                    await anyio.lowlevel.checkpoint()
-                with pytest.raises(RuntimeError, match="being read by another task"):
-                    await drain(stream)
-                await stream.aclose()
-
-    run(colour, main)
-
-
-async def drain(stream: Any) -> None:
-    """Read what there is, and on."""
-    async for _event in stream:
-        pass
-
-
-def test_ctrl_c_ends_a_blocking_read() -> None:
-    main = threading.main_thread()
-    with FaultServer("openai-chat", faults=[Stall.in_event(3)]) as server:
-        stream = on_sync.open_stream(server.request(), proxy=False)
-
-        def press() -> None:
-            signal.pthread_kill(main.ident or 0, signal.SIGINT)
-
-        def read() -> None:
-            with stream:
-                for event in stream:
-                    if isinstance(event, TextDelta):
-                        threading.Thread(target=press).start()
-
-        with pytest.raises(KeyboardInterrupt):
-            read()
-        assert stream.transcript.end == StreamEnd("cancelled")
-
-
-@pytest.mark.parametrize("colour", COLOURS)
-def test_a_slow_consumer_slows_the_server(colour: str) -> None:
-    """Megabytes wait at the server while nobody reads: only a bounded part is taken."""
-    sizes: list[int] = []
-
-    def seen(stream: Any, event: Event) -> None:
-        if isinstance(event, TextDelta) and not sizes:
-            sizes.append(held_by(stream))
-
-    with FaultServer("openai-chat", text="x" * 4_000_000, pieces=4000) as server:
-        told = collect(colour, server.request(), proxy=False, seen=seen)
-    assert told.end == StreamEnd("complete")
-    assert sizes[0] < 4 * MOST
-
-
-def held_by(stream: Any) -> int:
-    """The bytes that have been read from the network and not been handed out."""
-    pending = sum(len(event.text) for event in stream._pending if isinstance(event, TextDelta))
-    socket = getattr(stream._network, "_socket", None)
-    return pending + getattr(socket, "_size", 0)
-
-
-def test_no_cancel_scope_is_held_between_events() -> None:
-    """On trio, scopes must nest: one that were held would be left in the wrong order."""
-
-    async def main() -> None:
-        with FaultServer("openai-chat", pieces=5) as server:
-            stream = on_trio.open_stream(server.request(), proxy=False)
-            await anext(stream)
-            with trio.CancelScope() as inner:
-                await anext(stream)
-                inner.cancel()
-            # Had the stream a scope of its own, it would be this one's parent now.
-            with trio.CancelScope() as other:
-                async with stream:
-                    pass
-            assert not other.cancelled_caught
-
-    trio.run(main)
