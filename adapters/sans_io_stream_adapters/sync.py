@@ -1,8 +1,9 @@
 """Streams over blocking sockets: ``open_stream``, and the primitives under it.
 
 The sockets themselves do not block: every wait is a ``select`` on the socket and on a bell,
-so that ``close`` and ``reconnect`` from another thread end it at once, and Ctrl-C does.
-Looking up a host name is the one thing that cannot be ended. TLS is ``tls.Layers``.
+so that ``close`` and ``reconnect``, from another thread or from a signal handler, end it at
+once, and so does Ctrl-C. Looking up a host name is the one thing that cannot be ended. TLS is
+``tls.Layers``.
 """
 
 from __future__ import annotations
@@ -60,8 +61,10 @@ class SyncNetwork:
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self._layers = Layers()
-        self._interrupted = threading.Event()
-        self._lock = threading.Lock()
+        # A signal handler may come in anywhere, and call close or reconnect: the flag is a
+        # plain one, and the lock one that its own thread may take again.
+        self._interrupted = False
+        self._lock = threading.RLock()
         self._bell: tuple[socket.socket, socket.socket] | None = None
         """A pair; what is written to the second ends a wait at the first."""
 
@@ -69,10 +72,10 @@ class SyncNetwork:
         return time.monotonic()
 
     def begin(self) -> None:
-        self._interrupted.clear()
+        self._interrupted = False
 
     def interrupt(self) -> None:
-        self._interrupted.set()
+        self._interrupted = True
         with self._lock:
             if self._bell is not None:
                 self._bell[1].send(b"!")
@@ -184,7 +187,7 @@ class SyncNetwork:
                 selector.register(waited, what)
             ready = False
             while not ready:
-                if self._interrupted.is_set():
+                if self._interrupted:
                     raise OutOfTime
                 seconds = left(deadline, self.now())
                 found = selector.select(None if seconds is None else min(seconds, LONGEST))

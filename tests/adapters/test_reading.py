@@ -225,6 +225,41 @@ def test_closing_from_another_thread_ends_the_reading(waiting: threading.Event) 
     assert events == []
 
 
+def test_closing_from_a_signal_handler_ends_the_reading(waiting: threading.Event) -> None:
+    if threading.current_thread() is not threading.main_thread():
+        pytest.skip("Python hears signals in its main thread")
+    main, heard = threading.get_ident(), threading.Event()
+
+    def press() -> None:
+        assert waiting.wait(PATIENCE)
+        while not heard.wait(0.01):
+            signal.pthread_kill(main, signal.SIGUSR1)
+
+    with Held(pieces=[HEAD]) as server, open_stream(records(server.port), proxy=False) as stream:
+
+        def hear(*_: object) -> None:
+            heard.set()
+            stream.close()
+
+        before = signal.signal(signal.SIGUSR1, hear)
+        presses = threading.Thread(target=press)
+        presses.start()
+        assert list(stream) == []
+        presses.join(PATIENCE)
+        signal.signal(signal.SIGUSR1, before)
+        assert stream.transcript.end == StreamEnd("cancelled")
+        server.let()
+        server.let()
+
+
+def test_the_lock_and_the_flag_may_be_met_by_a_signal_handler() -> None:
+    """It comes in while its own thread holds the lock, as no test can time it."""
+    network = SyncNetwork()
+    with network._lock:  # pyright: ignore[reportPrivateUsage]
+        network.interrupt()
+        network.close()
+
+
 @pytest.fixture
 def ctrl_c() -> Iterator[Callable[[], None]]:
     """Press it until it is heard: Python misses a signal that comes just before a system call
