@@ -7,6 +7,7 @@ a secret of its URL in ``repr``: they end up in logs.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import InitVar, dataclass, replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -22,7 +23,7 @@ from .url import parse_url
 if TYPE_CHECKING:
     from .strategies.base import Strategy
 
-__all__ = ["HTTPRequest", "StreamRequest"]
+__all__ = ["Authorizer", "HTTPRequest", "StreamRequest"]
 
 USER_AGENT = "sans-io-stream"
 
@@ -70,6 +71,16 @@ class HTTPRequest:
         return replace(self, body=msgspec.json.encode(value))
 
 
+Authorizer = Callable[[HTTPRequest], HTTPRequest | Awaitable[HTTPRequest]]
+"""What makes anew what each attempt needs: it may be asynchronous where the adapter is."""
+
+
+class Named(msgspec.Struct):
+    """What a body says of the model."""
+
+    model: Any = None
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class StreamRequest:
     """One streamed answer to be asked for.
@@ -81,7 +92,10 @@ class StreamRequest:
     ``redirects`` allows following redirects (None: only where neither a header nor a
     parameter of the URL is a credential).
     ``continuation`` names how the model is asked to go on from a partial answer (None: the
-    dialect's own way, if it has one).
+    dialect's own way, if it has one). ``authorize`` is called by the adapter before each
+    connection to the host of ``url``, with the ``HTTPRequest`` as it would go out; what it
+    returns goes out instead: a signature, a fresh token. ``provider`` and ``model`` are whom to
+    account for it (None: the ``model`` of the body).
 
     Raises ``ValueError`` for a URL or a header that cannot be sent, ``UnknownDialectError``
     for a dialect or a strategy that does not exist.
@@ -97,6 +111,9 @@ class StreamRequest:
     terminator: str | None = None
     redirects: bool | None = None
     continuation: str | None = None
+    authorize: Authorizer | None = None
+    provider: str | None = None
+    model: str | None = None
 
     def __post_init__(self, json: Any) -> None:
         from .strategies import strategy_named
@@ -118,6 +135,8 @@ class StreamRequest:
         if self.continuation is not None and self.continuation not in CONTINUATIONS:
             known = ", ".join(CONTINUATIONS)
             raise ValueError(f"no continuation is called {self.continuation!r}; there are: {known}")
+        if self.model is None and self.body.startswith(b"{"):
+            object.__setattr__(self, "model", model_of(self.body))
         object.__setattr__(self, "method", self.method.upper())
         object.__setattr__(self, "headers", headers)
 
@@ -145,8 +164,15 @@ class StreamRequest:
     def follows_redirects(self) -> bool:
         """Whether a redirect may be followed."""
         if self.redirects is None:
-            return not has_credentials(self.pairs) and not parse_url(self.url).holds_key
+            secret = self.authorize is not None or has_credentials(self.pairs)
+            return not secret and not parse_url(self.url).holds_key
         return self.redirects
+
+    def authorizes(self, asked: HTTPRequest) -> bool:
+        """Whether ``asked`` has to be authorized: not elsewhere, where a redirect may have led."""
+        if self.authorize is None:
+            return False
+        return parse_url(asked.url).origin == parse_url(self.url).origin
 
     @property
     def pairs(self) -> HeaderPairs:
@@ -170,3 +196,12 @@ class StreamRequest:
 def shown(method: str, url: str) -> str:
     """Method and URL without what may be a secret."""
     return without_secrets((method, url)) or ""
+
+
+def model_of(body: bytes) -> str | None:
+    """The model that a JSON body names."""
+    try:
+        model = msgspec.json.decode(body, type=Named).model
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return model if isinstance(model, str) else None

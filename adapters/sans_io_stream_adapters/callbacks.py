@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
+from typing import TypeVar
 
 __all__ = ["acalled", "called"]
 
-
-async def acalled(result: object) -> None:
-    """Wait for a callback that is asynchronous; a plain one is done."""
-    if isinstance(result, Awaitable):
-        await result
+T = TypeVar("T")
 
 
-def called(result: object) -> None:
-    """Raise ``TypeError`` for a callback that is asynchronous: nothing here can wait for it."""
+async def acalled(name: str, result: Awaitable[T] | T) -> T:
+    """The result of the callback ``name``: waited for if it is asynchronous."""
+    return await result if isinstance(result, Awaitable) else result
+
+
+def called(name: str, result: Awaitable[T] | T) -> T:
+    """The same where nothing can wait. Raises ``TypeError`` if it is asynchronous."""
     if isinstance(result, Coroutine):
         result.close()
     if isinstance(result, Awaitable):
-        raise TypeError("on_reconnect is asynchronous, and this stream is not: pass a function")
+        raise TypeError(f"{name} is asynchronous, and this stream is not: pass a function")
+    return result

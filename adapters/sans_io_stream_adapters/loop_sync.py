@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from sans_io_stream import Event, Reconnecting
-from sans_io_stream.session import Close, Connect, Done, Receive, Send, StartTLS, Wait
+from sans_io_stream.session import Authorize, Close, Connect, Done, Receive, Send, StartTLS, Wait
 
 from .callbacks import called
 from .network import Network, OutOfTime
@@ -51,7 +51,7 @@ class Stream(Opened):
             self._advance()
         event = self._hand_out()
         if type(event) is Reconnecting and self._on_reconnect is not None:
-            called(self._on_reconnect(event.attempt, event.delay))
+            called("on_reconnect", self._on_reconnect(event.attempt, event.delay))
         return event
 
     def close(self) -> None:
@@ -74,8 +74,7 @@ class Stream(Opened):
     def _finish(self) -> None:
         """Close what is open, without waiting for anything."""
         self._over = True
-        if self._recorder is not None:
-            self._recorder.close()
+        self._put_away(self._network.now())
         self._network.close()
 
     def _advance(self) -> None:
@@ -96,11 +95,12 @@ class Stream(Opened):
         session, network = self._session, self._network
         now = network.now()
         if not self._started:
+            self._begin(now)
             self._started = True
-            self._note(session.start(now))
+            self._note(session.start(now), now)
         if self._asked is not None:
             asked, self._asked = self._asked, None
-            self._note(asked(now))
+            self._note(asked(now), now)
         step = session.next_step(now)
         begun = not isinstance(step, Receive | Wait)
         try:
@@ -118,6 +118,9 @@ class Stream(Opened):
                 case StartTLS():
                     network.start_tls(step.server_hostname, self._tls(), step.deadline)
                     events = session.tls_started(network.now())
+                case Authorize():
+                    request = called("authorize", self._authorize(step.request))
+                    events = session.authorized(request, network.now())
                 case Wait():
                     network.wait_until(step.until)
                     events = session.handle_timeout(network.now())
@@ -134,6 +137,7 @@ class Stream(Opened):
         except BaseException:
             if begun:
                 # Nobody knows how much of it was done.
-                self._note(session.connection_lost(INTERRUPTED, network.now()))
+                now = network.now()
+                self._note(session.connection_lost(INTERRUPTED, now), now)
             raise
-        self._note(events)
+        self._note(events, network.now() if self._watches else now)

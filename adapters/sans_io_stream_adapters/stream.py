@@ -10,7 +10,7 @@ import math
 import random
 import ssl
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypedDict
 
@@ -38,6 +38,7 @@ from .recorder import Recorder
 if TYPE_CHECKING:
     from _typeshed import StrPath
 
+    from sans_io_stream.observing import Observer, Watch
     from sans_io_stream.request import HTTPRequest
     from sans_io_stream.session import Proxy, Step
 
@@ -56,7 +57,8 @@ class StreamOptions(TypedDict, total=False):
     certificates. ``proxy`` is a URL; None asks the usual variables, False is none at all.
     ``capture`` is a path to record to (see ``recorder``). ``on_reconnect(attempt, delay)`` is
     called, and awaited if it can be, as ``Reconnecting`` is handed out. ``on_error="event"``
-    ends the iteration at ``StreamEnd`` instead of raising.
+    ends the iteration at ``StreamEnd`` instead of raising. ``observers`` see the events as they
+    come, and may end the stream (see ``sans_io_stream.observing``).
     """
 
     resume_from: str | None
@@ -68,6 +70,7 @@ class StreamOptions(TypedDict, total=False):
     capture: StrPath | None
     on_reconnect: Callable[[int, float], object] | None
     on_error: Literal["raise", "event"]
+    observers: Sequence[Observer]
 
 
 class Opened:
@@ -90,6 +93,7 @@ class Opened:
         capture: StrPath | None = None,
         on_reconnect: Callable[[int, float], object] | None = None,
         on_error: Literal["raise", "event"] = "raise",
+        observers: Sequence[Observer] = (),
     ) -> None:
         if on_error not in ("raise", "event"):
             raise ValueError(f"on_error is 'raise' or 'event', not {on_error!r}")
@@ -106,6 +110,8 @@ class Opened:
         )
         self._context = ssl_context
         self._on_reconnect = on_reconnect
+        self._observers = observers
+        self._watches: list[Watch] = []
         self._raises = on_error == "raise"
         self._transcript = Transcript(limits)
         self._unfolded: list[Event] = []
@@ -181,10 +187,33 @@ class Opened:
         self._asked = partial(self._session.cancel, None)
         return self._end
 
-    def _note(self, events: list[Event]) -> None:
+    def _begin(self, now: float) -> None:
+        """The stream is about to connect. Raises what an observer has against it."""
+        for observer in self._observers[len(self._watches) :]:
+            self._watches.append(observer.begin(self.request, now))
+
+    def _note(self, events: list[Event], now: float) -> None:
         """Keep what the session said, unless the consumer has its end already."""
-        if self._end is None:
-            self._pending.extend(events)
+        if self._end is not None or not events:
+            return
+        self._pending.extend(events)
+        for watch in self._watches:
+            reason = watch.saw(events, now)
+            if reason is not None and self._asked is None:
+                self._asked = partial(self._session.cancel, reason)
+
+    def _put_away(self, now: float) -> None:
+        """Nothing more comes."""
+        if self._recorder is not None:
+            self._recorder.close()
+        for watch in self._watches:
+            watch.closed(now)
+
+    def _authorize(self, request: HTTPRequest) -> HTTPRequest | Awaitable[HTTPRequest]:
+        """``request`` with what this attempt needs, from the user's own callable."""
+        authorize = self.request.authorize
+        assert authorize is not None
+        return authorize(request)
 
     def _out_of_time(self, step: Step, now: float) -> list[Event]:
         """A primitive has stopped at its deadline, or because it was interrupted."""

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from .machine import StreamSession
 from .proxy import Proxy
-from .steps import Close, Connect, Done, Receive, Send, StartTLS, Step, Wait
+from .steps import Authorize, Close, Connect, Done, Receive, Send, StartTLS, Step, Wait
 
 __all__ = [
+    "Authorize",
     "Close",
     "Connect",
     "Done",

@@ -136,9 +136,9 @@ class Course:
         self._state, self._body, self._wait = "running", "none", None
         self._count.connections += 1
         self._count.row += 1
-        self._wire = Wire(
-            self._attempt.request, now, self.timeouts, self.limits, self._proxy, self._by_socket
-        )
+        asked, options = self._attempt.request, (self.timeouts, self.limits, self._proxy)
+        authorize = self.request.authorizes(asked)
+        self._wire = Wire(asked, now, *options, by_socket=self._by_socket, authorize=authorize)
 
     def _take(self, items: list[Item], now: float) -> list[Event]:
         """What came of the connection, piece by piece."""

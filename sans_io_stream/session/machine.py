@@ -90,6 +90,14 @@ class StreamSession(Course):
 
     # ---- what happened: the connection
 
+    def authorized(self, request: HTTPRequest, now: float) -> list[Event]:
+        """``request`` is what ``Authorize`` asked for: the same one, with what this attempt needs.
+
+        Raises ``ValueError`` for a URL or a header that cannot be sent.
+        """
+        self._expect("authorized", "authorize").authorized(request, now)
+        return []
+
     def connected(self, now: float) -> list[Event]:
         """What ``Connect`` asked for is done."""
         self._expect("connected", "connect").connected(now)
@@ -147,7 +155,8 @@ class StreamSession(Course):
         if wire.phase == "connect" and not wire.by_socket and not only_dialled(error):
             # It may have been a client's connection, with the request on it.
             wire.sent_any = True
-        told = as_error(error, (self._first, self._attempt.request), self._proxy)
+        asked = (self._first, self._attempt.request, wire.request)
+        told = as_error(error, asked, self._proxy)
         return self._take(wire.lost(told, now), now)
 
     def closed(self, now: float) -> list[Event]:

@@ -11,7 +11,14 @@ import msgspec
 from ..events import StreamEnd
 from ..request import HTTPRequest
 
-__all__ = ["Close", "Connect", "Done", "Receive", "Send", "StartTLS", "Step", "Wait"]
+__all__ = ["Authorize", "Close", "Connect", "Done", "Receive", "Send", "StartTLS", "Step", "Wait"]
+
+
+class Authorize(msgspec.Struct, frozen=True):
+    """Call ``StreamRequest.authorize`` with ``request``; then ``authorized`` with what it gave,
+    or ``connection_lost``. It comes before each ``Connect`` of a request that has one."""
+
+    request: HTTPRequest
 
 
 class Connect(msgspec.Struct, frozen=True):
@@ -73,4 +80,4 @@ class Done(msgspec.Struct, frozen=True):
     end: StreamEnd
 
 
-Step = Connect | StartTLS | Send | Receive | Wait | Close | Done
+Step = Authorize | Connect | StartTLS | Send | Receive | Wait | Close | Done

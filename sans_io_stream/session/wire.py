@@ -3,15 +3,16 @@
 It knows sockets' steps and HTTP, and nothing of retries, resuming or dialects. Phases go one
 way, those that are not needed are left out::
 
-    connect → proxy_tls → ask → tunnel → tls → send ⇄ look → head → body
+    authorize → connect → proxy_tls → ask → tunnel → tls → send ⇄ look → head → body
 
-``ask`` sends ``CONNECT``, ``tunnel`` reads the proxy's answer. ``look`` is a glance at the
-receiving side between two pieces of a long request: a server may answer before it has read all
-of it. A refusal ends the sending; an answer that begins is read while the rest is sent. When
-sending fails nothing more is sent, and an answer that may be waiting is read for a moment.
+``authorize`` waits for what each attempt needs of its own: a signature, a fresh token. ``ask``
+sends ``CONNECT``, ``tunnel`` reads the proxy's answer. ``look`` is a glance at the receiving side
+between two pieces of a long request: a server may answer before it has read all of it. A refusal
+ends the sending; an answer that begins is read while the rest is sent. When sending fails nothing
+more is sent, and an answer that may be waiting is read for a moment.
 
-With a driver that has an HTTP client of its own it is ``connect → client → client_body``, and
-what happens inside is the client's.
+With a driver that has an HTTP client of its own it is ``connect → client → client_body``
+behind ``authorize``, and what happens inside is the client's.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ..errors import ErrorInfo
 from ..http import BodyEnd, Broken, Exchange, Head, Item, connect_bytes, request_bytes
 from ..url import parse_url
 from .backoff import with_head
-from .steps import Connect, Receive, Send, StartTLS, Step
+from .steps import Authorize, Connect, Receive, Send, StartTLS, Step
 
 if TYPE_CHECKING:
     from ..policy import Limits, Timeouts
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["Phase", "Wire", "after", "sooner"]
 
 Phase = Literal[
-    "connect", "proxy_tls", "ask", "tunnel", "tls", "send", "look", "head", "body",
+    "authorize", "connect", "proxy_tls", "ask", "tunnel", "tls", "send", "look", "head", "body",
     "client", "client_body",
 ]  # fmt: skip
 
@@ -69,26 +70,33 @@ class Wire:
         limits: Limits,
         proxy: Proxy | None = None,
         by_socket: bool = False,
+        authorize: bool = False,
     ) -> None:
-        self.request = request
-        self.url = parse_url(request.url)
-        self.phase: Phase = "connect"
+        self.phase: Phase = "authorize" if authorize else "connect"
         self.sent_any = False
         self.by_socket = by_socket
         self._timeouts = timeouts
         self._limits = limits
         self._proxy = proxy
-        self._deadline = after(now, timeouts.connect)
-        self._response_deadline = after(now, add(timeouts.connect, timeouts.response))
         self._tunnel: Exchange | None = None
         self._refusal: Head | None = None
         """The head with which the proxy refused the tunnel."""
         self._answered = False
         """The head of an answer is in."""
-        self._exchange = Exchange(request.method, limits=limits)
-        self._data = request_bytes(request.method, self.url, request.headers, request.body)
         self._offset = 0
         self._failure: ErrorInfo | None = None
+        self._ask(request, now)
+
+    def _ask(self, request: HTTPRequest, now: float) -> None:
+        self.request = request
+        self.url = parse_url(request.url)
+        self._exchange = Exchange(request.method, limits=self._limits)
+        self._data = request_bytes(request.method, self.url, request.headers, request.body)
+        connect, response = self._timeouts.connect, self._timeouts.response
+        waiting = self.phase == "authorize"
+        # How long a signature may take is its maker's business; the clocks begin behind it.
+        self._deadline = None if waiting else after(now, connect)
+        self._response_deadline = None if waiting else after(now, add(connect, response))
 
     # ---- what is next
 
@@ -97,6 +105,8 @@ class Wire:
         limit = sooner(self._deadline, deadline)
         where = self._proxy if self._proxy is not None else self.url
         match self.phase:
+            case "authorize":
+                return Authorize(self.request)
             case "connect":
                 answer_by = sooner(self._response_deadline, deadline)
                 return Connect(where.host, where.port, limit, self.request, answer_by)
@@ -118,6 +128,11 @@ class Wire:
         return self.phase in ("send", "look")
 
     # ---- what happened
+
+    def authorized(self, request: HTTPRequest, now: float) -> None:
+        """This is what goes out instead."""
+        self.phase = "connect"
+        self._ask(request, now)
 
     def client_sends(self, now: float) -> None:
         """The driver has an HTTP client of its own, which has the request now."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sans_io_stream import Event, ReconnectPolicy, StreamRequest, StreamSession, Timeouts
-from sans_io_stream.session import Close, Connect, Done, Receive, Send, StartTLS, Wait
+from sans_io_stream.session import Authorize, Close, Connect, Done, Receive, Send, StartTLS, Wait
 
 __all__ = ["AT_ONCE", "Run", "drive"]
 
@@ -57,6 +57,8 @@ def drive(
     while not isinstance(step := session.next_step(now()), Done):
         try:
             match step:
+                case Authorize():
+                    raise AssertionError("nothing here has to be authorized")
                 case Connect():
                     sock = socket.create_connection((step.host, step.port), timeout=30)
                     run.events += session.connected(now())

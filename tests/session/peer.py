@@ -16,7 +16,9 @@ from urllib.parse import parse_qs, urlsplit
 import h11
 
 from sans_io_stream import Event
+from sans_io_stream.request import HTTPRequest
 from sans_io_stream.session import (
+    Authorize,
     Close,
     Connect,
     Done,
@@ -130,6 +132,12 @@ def drive(
                 assert run.events
                 assert run.events[-1] == step.end
                 return run
+            case Authorize():
+                authorize = session.request.authorize
+                assert authorize is not None
+                request = authorize(step.request)
+                assert isinstance(request, HTTPRequest)
+                run.events += session.authorized(request, run.now)
             case Connect():
                 sent, incoming = bytearray(), None
                 run.events += session.connected(run.now)
