@@ -72,7 +72,7 @@ class Wire:
         by_socket: bool = False,
         authorize: bool = False,
     ) -> None:
-        self.phase: Phase = "authorize" if authorize else "connect"
+        self.phase: Phase
         self.sent_any = False
         self.by_socket = by_socket
         self._timeouts = timeouts
@@ -85,15 +85,16 @@ class Wire:
         """The head of an answer is in."""
         self._offset = 0
         self._failure: ErrorInfo | None = None
-        self._ask(request, now)
+        self._ask(request, now, "authorize" if authorize else "connect")
 
-    def _ask(self, request: HTTPRequest, now: float) -> None:
-        self.request = request
-        self.url = parse_url(request.url)
+    def _ask(self, request: HTTPRequest, now: float, phase: Phase) -> None:
+        """From here on it is about this request. Raises before anything is changed."""
+        url = parse_url(request.url)
+        self._data = request_bytes(request.method, url, request.headers, request.body)
+        self.request, self.url, self.phase = request, url, phase
         self._exchange = Exchange(request.method, limits=self._limits)
-        self._data = request_bytes(request.method, self.url, request.headers, request.body)
         connect, response = self._timeouts.connect, self._timeouts.response
-        waiting = self.phase == "authorize"
+        waiting = phase == "authorize"
         # How long a signature may take is its maker's business; the clocks begin behind it.
         self._deadline = None if waiting else after(now, connect)
         self._response_deadline = None if waiting else after(now, add(connect, response))
@@ -131,8 +132,7 @@ class Wire:
 
     def authorized(self, request: HTTPRequest, now: float) -> None:
         """This is what goes out instead."""
-        self.phase = "connect"
-        self._ask(request, now)
+        self._ask(request, now, "connect")
 
     def client_sends(self, now: float) -> None:
         """The driver has an HTTP client of its own, which has the request now."""
