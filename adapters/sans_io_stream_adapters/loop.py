@@ -10,14 +10,14 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from sans_io_stream import Event, Reconnecting
+from sans_io_stream import Event, Reconnecting, TextDelta, Transcript
 from sans_io_stream.session import Authorize, Close, Connect, Done, Receive, Send, StartTLS, Wait
 
 from .callbacks import acalled
 from .network import AsyncNetwork, OutOfTime
 from .stream import INTERRUPTED, Opened
 
-__all__ = ["AsyncStream"]
+__all__ = ["AsyncStream", "AsyncTexts", "answered"]
 
 
 class AsyncStream(Opened):
@@ -55,6 +55,15 @@ class AsyncStream(Opened):
         if type(event) is Reconnecting and self._on_reconnect is not None:
             await acalled("on_reconnect", self._on_reconnect(event.attempt, event.delay))
         return event
+
+    def text(self, choice: int = 0) -> AsyncTexts:
+        """The pieces of the visible text alone; it ends and raises as the stream does.
+
+        Raises ``ValueError`` where the policy allows a restart: text that has been handed out
+        cannot be made void, so the events have to be read.
+        """
+        self._check_text()
+        return AsyncTexts(self, choice)
 
     async def aclose(self) -> None:
         """Close the connection. Called while another task reads, it ends that iteration.
@@ -143,3 +152,29 @@ class AsyncStream(Opened):
                 self._note(session.connection_lost(INTERRUPTED, now), now)
             raise
         self._note(events, network.now() if self._watches else now)
+
+
+class AsyncTexts:
+    """The visible text of a stream, piece by piece."""
+
+    def __init__(self, stream: AsyncStream, choice: int) -> None:
+        self._stream = stream
+        self._choice = choice
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> str:
+        while True:
+            event = await self._stream.__anext__()
+            if type(event) is TextDelta and event.choice == self._choice:
+                return event.text
+
+
+async def answered(stream: AsyncStream) -> Transcript:
+    """The whole answer. Raises as the iteration does, whatever ``on_error`` says, and
+    ``StreamInterrupted`` for one that was cancelled."""
+    async with stream:
+        async for _ in stream:
+            pass
+    return stream.whole

@@ -8,14 +8,14 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Self
 
-from sans_io_stream import Event, Reconnecting
+from sans_io_stream import Event, Reconnecting, TextDelta, Transcript
 from sans_io_stream.session import Authorize, Close, Connect, Done, Receive, Send, StartTLS, Wait
 
 from .callbacks import called
 from .network import Network, OutOfTime
 from .stream import INTERRUPTED, Opened
 
-__all__ = ["Stream"]
+__all__ = ["Stream", "Texts", "answered"]
 
 
 class Stream(Opened):
@@ -53,6 +53,15 @@ class Stream(Opened):
         if type(event) is Reconnecting and self._on_reconnect is not None:
             called("on_reconnect", self._on_reconnect(event.attempt, event.delay))
         return event
+
+    def text(self, choice: int = 0) -> Texts:
+        """The pieces of the visible text alone; it ends and raises as the stream does.
+
+        Raises ``ValueError`` where the policy allows a restart: text that has been handed out
+        cannot be made void, so the events have to be read.
+        """
+        self._check_text()
+        return Texts(self, choice)
 
     def close(self) -> None:
         """Close the connection. Called while another thread reads, it ends that iteration.
@@ -141,3 +150,29 @@ class Stream(Opened):
                 self._note(session.connection_lost(INTERRUPTED, now), now)
             raise
         self._note(events, network.now() if self._watches else now)
+
+
+class Texts:
+    """The visible text of a stream, piece by piece."""
+
+    def __init__(self, stream: Stream, choice: int) -> None:
+        self._stream = stream
+        self._choice = choice
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> str:
+        while True:
+            event = self._stream.__next__()
+            if type(event) is TextDelta and event.choice == self._choice:
+                return event.text
+
+
+def answered(stream: Stream) -> Transcript:
+    """The whole answer. Raises as the iteration does, whatever ``on_error`` says, and
+    ``StreamInterrupted`` for one that was cancelled."""
+    with stream:
+        for _ in stream:
+            pass
+    return stream.whole

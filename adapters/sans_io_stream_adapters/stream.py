@@ -22,6 +22,7 @@ from sans_io_stream import (
     ReconnectPolicy,
     ResumePoint,
     StreamEnd,
+    StreamInterrupted,
     StreamRequest,
     StreamSession,
     TextDelta,
@@ -140,6 +141,16 @@ class Opened:
         return self._transcript
 
     @property
+    def whole(self) -> Transcript:
+        """The transcript of an answer that is complete. Raises ``StreamInterrupted`` or
+        ``StreamFailed`` for any other, one that was cancelled or not read to its end included."""
+        transcript, end = self.transcript, self._end
+        if end is not None and end.outcome == "cancelled":
+            raise StreamInterrupted(end, transcript, self._point)
+        transcript.raise_for_outcome()
+        return transcript
+
+    @property
     def resume_point(self) -> ResumePoint | None:
         """The last ``ResumePoint`` handed out: where another stream can go on."""
         return self._point
@@ -150,6 +161,13 @@ class Opened:
         return self._session.stop_request()
 
     # ---- for the loops
+
+    def _check_text(self) -> None:
+        if "restart" in self._session.policy.allow:
+            raise ValueError(
+                "text() cannot take back what a restart makes void: iterate the stream for its "
+                "events, and start over at Resumed('restart')"
+            )
 
     def _tls(self) -> ssl.SSLContext:
         return default_context() if self._context is None else self._context

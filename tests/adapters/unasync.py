@@ -18,6 +18,8 @@ WORDS = {
     "await ": "",
     "AsyncNetwork": "Network",
     "AsyncStream": "Stream",
+    "AsyncTexts": "Texts",
+    "async for": "for",
     "StopAsyncIteration": "StopIteration",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
