@@ -1,0 +1,24 @@
+"""The log of a stream that outlives its connections, without any I/O.
+
+``cursors`` says what a place in a stream is called, ``entries`` what is written down of it, and
+``log`` is the state machine over both.
+"""
+
+from __future__ import annotations
+
+from .cursors import START, CursorGone, Place, cursor_of, place_of, stream_id
+from .entries import Entry, entries_of
+from .log import Retention, StreamLog
+
+__all__ = [
+    "START",
+    "CursorGone",
+    "Entry",
+    "Place",
+    "Retention",
+    "StreamLog",
+    "cursor_of",
+    "entries_of",
+    "place_of",
+    "stream_id",
+]
