@@ -7,29 +7,44 @@ session is told that the connection is lost.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from sans_io_stream import Event, Reconnecting, TextDelta, Transcript
-from sans_io_stream.session import Authorize, Close, Connect, Done, Receive, Send, StartTLS, Wait
+from sans_io_stream.session import (
+    Authorize,
+    Close,
+    Connect,
+    Done,
+    Receive,
+    Send,
+    StartTLS,
+    Step,
+    Wait,
+)
 
 from .callbacks import acalled
-from .network import AsyncNetwork, OutOfTime
+from .network import AsyncBasics, AsyncNetwork, OutOfTime
 from .stream import INTERRUPTED, Opened
 
-__all__ = ["AsyncStream", "AsyncTexts", "answered"]
+__all__ = ["AsyncDriven", "AsyncStream", "AsyncTexts", "answered"]
+
+N = TypeVar("N", bound=AsyncBasics)
 
 
-class AsyncStream(Opened):
-    """An open stream: iterate it for its events, in ``async with``.
+class AsyncDriven(Opened, Generic[N]):
+    """An open stream, whatever carries its bytes: iterate it for its events, in ``async with``.
 
     Iteration hands out every event, ``StreamEnd`` included, and then raises
     ``StreamInterrupted``, ``StreamFailed`` or one of their kinds if the stream did not end
     well. Leaving the block closes the connection; what was not read is not read.
     """
 
-    _network: AsyncNetwork
-    """The runtime's primitives, which a subclass makes for each stream."""
+    _network: N
+    """The primitives, which a subclass makes for each stream."""
+    _calm: tuple[type[Step], ...] = (Wait,)
+    """Steps that can be broken off in their middle, and asked for again."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -106,58 +121,75 @@ class AsyncStream(Opened):
         session, network = self._session, self._network
         now = network.now()
         if not self._started:
-            self._begin(now)
+            self._begin(self.request, now)
             self._started = True
             self._note(session.start(now), now)
         if self._asked is not None:
             asked, self._asked = self._asked, None
             self._note(asked(now), now)
         step = session.next_step(now)
-        begun = not isinstance(step, Receive | Wait)
         try:
-            match step:
-                case Receive():
-                    data = await network.receive(step.deadline)
-                    now = network.now()
-                    events = session.receive_data(data, now) if data else session.receive_eof(now)
-                case Send():
-                    await network.send(step.data, step.deadline)
-                    events = session.sent(network.now())
-                case Connect():
-                    await network.connect(step.host, step.port, step.deadline)
-                    events = session.connected(network.now())
-                case StartTLS():
-                    await network.start_tls(step.server_hostname, self._tls(), step.deadline)
-                    events = session.tls_started(network.now())
-                case Authorize():
-                    request = await acalled("authorize", self._authorize(step.request))
-                    events = session.authorized(request, network.now())
-                case Wait():
-                    await network.wait_until(step.until)
-                    events = session.handle_timeout(network.now())
-                case Close():
-                    await network.close()
-                    events = session.closed(network.now())
-                case Done():
-                    self._over = True
-                    events = []
+            events = await self._perform(step)
         except OutOfTime:
             events = self._out_of_time(step, network.now())
         except OSError as error:
             events = session.connection_lost(error, network.now())
         except BaseException:
-            if begun:
+            if not isinstance(step, self._calm):
                 # Nobody knows how much of it was done.
                 now = network.now()
                 self._note(session.connection_lost(INTERRUPTED, now), now)
             raise
         self._note(events, network.now() if self._watches else now)
 
+    async def _perform(self, step: Step) -> list[Event]:
+        """Do what ``step`` says, and tell the session. These are the same everywhere."""
+        session, network = self._session, self._network
+        match step:
+            case Authorize():
+                request = await acalled("authorize", self._authorize(step.request))
+                return session.authorized(request, network.now())
+            case Wait():
+                await network.wait_until(step.until)
+                return session.handle_timeout(network.now())
+            case Close():
+                await network.close()
+                return session.closed(network.now())
+            case _:
+                assert isinstance(step, Done)
+                self._over = True
+                return []
+
+
+class AsyncStream(AsyncDriven[AsyncNetwork]):
+    """An open stream over a runtime's own connections."""
+
+    _calm = (Receive, Wait)
+
+    async def _perform(self, step: Step) -> list[Event]:
+        session, network = self._session, self._network
+        match step:
+            case Receive():
+                data = await network.receive(step.deadline)
+                now = network.now()
+                return session.receive_data(data, now) if data else session.receive_eof(now)
+            case Send():
+                await network.send(step.data, step.deadline)
+                return session.sent(network.now())
+            case Connect():
+                await network.connect(step.host, step.port, step.deadline)
+                return session.connected(network.now())
+            case StartTLS():
+                await network.start_tls(step.server_hostname, self._tls(), step.deadline)
+                return session.tls_started(network.now())
+            case _:
+                return await super()._perform(step)
+
 
 class AsyncTexts:
     """The visible text of a stream, piece by piece."""
 
-    def __init__(self, stream: AsyncStream, choice: int) -> None:
+    def __init__(self, stream: AsyncIterator[Event], choice: int) -> None:
         self._stream = stream
         self._choice = choice
 

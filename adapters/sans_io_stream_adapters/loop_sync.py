@@ -1,33 +1,48 @@
-"""The loop of the blocking runtime: ``loop`` without ``async`` and ``await``.
+"""Blocking: ``loop`` without ``async`` and ``await``.
 
 Written by ``python -m tests.adapters.unasync``; a test holds the two together.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from types import TracebackType
-from typing import Self
+from typing import Generic, Self, TypeVar
 
 from sans_io_stream import Event, Reconnecting, TextDelta, Transcript
-from sans_io_stream.session import Authorize, Close, Connect, Done, Receive, Send, StartTLS, Wait
+from sans_io_stream.session import (
+    Authorize,
+    Close,
+    Connect,
+    Done,
+    Receive,
+    Send,
+    StartTLS,
+    Step,
+    Wait,
+)
 
 from .callbacks import called
-from .network import Network, OutOfTime
+from .network import Basics, Network, OutOfTime
 from .stream import INTERRUPTED, Opened
 
-__all__ = ["Stream", "Texts", "answered"]
+__all__ = ["Driven", "Stream", "Texts", "answered"]
+
+N = TypeVar("N", bound=Basics)
 
 
-class Stream(Opened):
-    """An open stream: iterate it for its events, in ``with``.
+class Driven(Opened, Generic[N]):
+    """An open stream, whatever carries its bytes: iterate it for its events, in ``with``.
 
     Iteration hands out every event, ``StreamEnd`` included, and then raises
     ``StreamInterrupted``, ``StreamFailed`` or one of their kinds if the stream did not end
     well. Leaving the block closes the connection; what was not read is not read.
     """
 
-    _network: Network
-    """The runtime's primitives, which a subclass makes for each stream."""
+    _network: N
+    """The primitives, which a subclass makes for each stream."""
+    _calm: tuple[type[Step], ...] = (Wait,)
+    """Steps that can be broken off in their middle, and asked for again."""
 
     def __enter__(self) -> Self:
         return self
@@ -104,58 +119,75 @@ class Stream(Opened):
         session, network = self._session, self._network
         now = network.now()
         if not self._started:
-            self._begin(now)
+            self._begin(self.request, now)
             self._started = True
             self._note(session.start(now), now)
         if self._asked is not None:
             asked, self._asked = self._asked, None
             self._note(asked(now), now)
         step = session.next_step(now)
-        begun = not isinstance(step, Receive | Wait)
         try:
-            match step:
-                case Receive():
-                    data = network.receive(step.deadline)
-                    now = network.now()
-                    events = session.receive_data(data, now) if data else session.receive_eof(now)
-                case Send():
-                    network.send(step.data, step.deadline)
-                    events = session.sent(network.now())
-                case Connect():
-                    network.connect(step.host, step.port, step.deadline)
-                    events = session.connected(network.now())
-                case StartTLS():
-                    network.start_tls(step.server_hostname, self._tls(), step.deadline)
-                    events = session.tls_started(network.now())
-                case Authorize():
-                    request = called("authorize", self._authorize(step.request))
-                    events = session.authorized(request, network.now())
-                case Wait():
-                    network.wait_until(step.until)
-                    events = session.handle_timeout(network.now())
-                case Close():
-                    network.close()
-                    events = session.closed(network.now())
-                case Done():
-                    self._over = True
-                    events = []
+            events = self._perform(step)
         except OutOfTime:
             events = self._out_of_time(step, network.now())
         except OSError as error:
             events = session.connection_lost(error, network.now())
         except BaseException:
-            if begun:
+            if not isinstance(step, self._calm):
                 # Nobody knows how much of it was done.
                 now = network.now()
                 self._note(session.connection_lost(INTERRUPTED, now), now)
             raise
         self._note(events, network.now() if self._watches else now)
 
+    def _perform(self, step: Step) -> list[Event]:
+        """Do what ``step`` says, and tell the session. These are the same everywhere."""
+        session, network = self._session, self._network
+        match step:
+            case Authorize():
+                request = called("authorize", self._authorize(step.request))
+                return session.authorized(request, network.now())
+            case Wait():
+                network.wait_until(step.until)
+                return session.handle_timeout(network.now())
+            case Close():
+                network.close()
+                return session.closed(network.now())
+            case _:
+                assert isinstance(step, Done)
+                self._over = True
+                return []
+
+
+class Stream(Driven[Network]):
+    """An open stream over a runtime's own connections."""
+
+    _calm = (Receive, Wait)
+
+    def _perform(self, step: Step) -> list[Event]:
+        session, network = self._session, self._network
+        match step:
+            case Receive():
+                data = network.receive(step.deadline)
+                now = network.now()
+                return session.receive_data(data, now) if data else session.receive_eof(now)
+            case Send():
+                network.send(step.data, step.deadline)
+                return session.sent(network.now())
+            case Connect():
+                network.connect(step.host, step.port, step.deadline)
+                return session.connected(network.now())
+            case StartTLS():
+                network.start_tls(step.server_hostname, self._tls(), step.deadline)
+                return session.tls_started(network.now())
+            case _:
+                return super()._perform(step)
+
 
 class Texts:
     """The visible text of a stream, piece by piece."""
 
-    def __init__(self, stream: Stream, choice: int) -> None:
+    def __init__(self, stream: Iterator[Event], choice: int) -> None:
         self._stream = stream
         self._choice = choice
 

@@ -14,7 +14,9 @@ from typing import Protocol
 __all__ = [
     "GLANCE",
     "MOST",
+    "AsyncBasics",
     "AsyncNetwork",
+    "Basics",
     "Network",
     "OutOfTime",
     "default_context",
@@ -32,9 +34,9 @@ class OutOfTime(Exception):
     """The deadline of a primitive has come, or it was interrupted."""
 
 
-class AsyncNetwork(Protocol):
-    """The primitives of an asynchronous runtime, for one stream. At most one connection is
-    there at a time, and one primitive at work."""
+class AsyncBasics(Protocol):
+    """What every driver of one stream needs. At most one connection is there at a time, and one
+    primitive at work."""
 
     def now(self) -> float:
         """The runtime's monotonic clock, in seconds."""
@@ -47,6 +49,18 @@ class AsyncNetwork(Protocol):
     def interrupt(self) -> None:
         """Let the primitive at work raise ``OutOfTime`` soon."""
         ...
+
+    async def wait_until(self, time: float) -> None:
+        """Sleep. Raises ``OutOfTime`` only when it is interrupted."""
+        ...
+
+    async def close(self) -> None:
+        """Close the connection, whatever its state; a second call does nothing."""
+        ...
+
+
+class AsyncNetwork(AsyncBasics, Protocol):
+    """The primitives of an asynchronous runtime that has sockets."""
 
     async def connect(self, host: str, port: int, deadline: float | None) -> None:
         """Dial."""
@@ -67,29 +81,26 @@ class AsyncNetwork(Protocol):
         after now asks for what lies there already."""
         ...
 
-    async def wait_until(self, time: float) -> None:
-        """Sleep. Raises ``OutOfTime`` only when it is interrupted."""
-        ...
 
-    async def close(self) -> None:
-        """Close the connection, whatever its state; a second call does nothing."""
-        ...
-
-
-class Network(Protocol):
-    """The same, blocking. ``interrupt`` may be called from another thread."""
+class Basics(Protocol):
+    """``AsyncBasics``, blocking. ``interrupt`` may be called from another thread."""
 
     def now(self) -> float: ...
     def begin(self) -> None: ...
     def interrupt(self) -> None: ...
+    def wait_until(self, time: float) -> None: ...
+    def close(self) -> None: ...
+
+
+class Network(Basics, Protocol):
+    """``AsyncNetwork``, blocking."""
+
     def connect(self, host: str, port: int, deadline: float | None) -> None: ...
     def start_tls(
         self, server_hostname: str, context: ssl.SSLContext, deadline: float | None
     ) -> None: ...
     def send(self, data: bytes, deadline: float | None) -> None: ...
     def receive(self, deadline: float | None) -> bytes: ...
-    def wait_until(self, time: float) -> None: ...
-    def close(self) -> None: ...
 
 
 @cache

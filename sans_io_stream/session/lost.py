@@ -33,7 +33,7 @@ DIALLING = frozenset(
         "ConnectionRefusedError", "gaierror", *LASTING,
         # httpx and httpcore, urllib3, aiohttp
         "ConnectError", "ConnectTimeout", "NewConnectionError", "ConnectTimeoutError",
-        "ClientConnectorError", "ConnectionTimeoutError",
+        "ClientConnectorError", "ConnectionTimeoutError", "PoolTimeout",
     }
 )  # fmt: skip
 """Names of exceptions that only dialling raises."""

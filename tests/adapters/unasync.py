@@ -1,22 +1,35 @@
-"""The asynchronous loop as the blocking one: the same text, without ``async`` and ``await``.
+"""Asynchronous text as the blocking one: the same text, without ``async`` and ``await``.
 
-``python -m tests.adapters.unasync`` writes the blocking loop anew; a test holds it to that.
+``python -m tests.adapters.unasync`` writes the blocking ones anew; a test holds it to that.
 """
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from tests.sources import REPO
 
 ADAPTERS = REPO / "adapters" / "sans_io_stream_adapters"
-LOOP, SYNC = ADAPTERS / "loop.py", ADAPTERS / "loop_sync.py"
+TWINS = {
+    ADAPTERS / "loop.py": ADAPTERS / "loop_sync.py",
+    ADAPTERS / "responses" / "reading.py": ADAPTERS / "responses" / "reading_sync.py",
+    ADAPTERS / "responses" / "driving.py": ADAPTERS / "responses" / "driving_sync.py",
+}
+"""What is written, and what is made of it."""
 
 WORDS = {
     "async with": "with",
     "async def": "def",
     "await ": "",
+    "AsyncBody": "Body",
+    "AsyncClient": "Client",
+    "AsyncDriven": "Driven",
+    "AsyncEvents": "Events",
+    "AsyncIterator": "Iterator",
     "AsyncNetwork": "Network",
+    "AsyncResumed": "Resumed",
+    "AsyncBasics": "Basics",
     "AsyncStream": "Stream",
     "AsyncTexts": "Texts",
     "async for": "for",
@@ -27,20 +40,23 @@ WORDS = {
     "__anext__": "__next__",
     "acalled": "called",
     "aclose": "close",
+    "..loop ": "..loop_sync ",
     "another task reads": "another thread reads",
 }
-DOC = '''"""The loop of the blocking runtime: ``loop`` without ``async`` and ``await``.
+DOC = '''"""Blocking: ``{name}`` without ``async`` and ``await``.
 
 Written by ``python -m tests.adapters.unasync``; a test holds the two together.
 """
 '''
 
 
-def unasync(text: str) -> str:
-    """The blocking loop that belongs to this asynchronous one."""
-    body = text.split('"""\n', 1)[1]
-    return DOC + re.sub("|".join(map(re.escape, WORDS)), lambda found: WORDS[found[0]], body)
+def unasync(path: Path) -> str:
+    """The blocking text that belongs to this asynchronous one."""
+    body = path.read_text(encoding="utf-8").split('"""\n', 1)[1]
+    changed = re.sub("|".join(map(re.escape, WORDS)), lambda found: WORDS[found[0]], body)
+    return DOC.format(name=path.stem) + changed
 
 
 if __name__ == "__main__":
-    SYNC.write_text(unasync(LOOP.read_text(encoding="utf-8")), encoding="utf-8")
+    for written, made in TWINS.items():
+        made.write_text(unasync(written), encoding="utf-8")
