@@ -7,8 +7,7 @@ session over it. No client is imported here: what is handed in is known by its a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
-from inspect import iscoroutinefunction
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol, Unpack, overload
 
 from . import clients
@@ -53,7 +52,9 @@ class HttpxAsyncClient(Protocol):
     @property
     def build_request(self) -> Callable[..., Any]: ...
     @property
-    def send(self) -> Callable[..., Coroutine[Any, Any, Any]]: ...
+    def send(self) -> Callable[..., Any]: ...
+    @property
+    def aclose(self) -> Callable[[], Any]: ...
 
 
 class HttpxClient(Protocol):
@@ -63,6 +64,8 @@ class HttpxClient(Protocol):
     def build_request(self) -> Callable[..., Any]: ...
     @property
     def send(self) -> Callable[..., Any]: ...
+    @property
+    def close(self) -> Callable[[], None]: ...
 
 
 class AiohttpSession(Protocol):
@@ -98,7 +101,7 @@ def resumable(
     Raises ``TypeError`` for any other client, ``ResumeTokenError`` as ``StreamSession``.
     """
     if hasattr(client, "build_request") and hasattr(client, "send"):
-        if iscoroutinefunction(client.send):
+        if hasattr(client, "aclose"):
             return AsyncResumed(request, clients.OverAsyncHttpx(client), **options)
         return Resumed(request, clients.OverHttpx(client), **options)
     if hasattr(client, "ws_connect") and hasattr(client, "request"):

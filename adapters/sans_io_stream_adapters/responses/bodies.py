@@ -7,12 +7,14 @@ one and that is none. Nothing is read ahead, and nothing by lines. Closing it tw
 
 from __future__ import annotations
 
+import math
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
 from ..network import MOST
+from .libraries import running
 
 __all__ = ["AsyncBody", "AsyncChunks", "AsyncReads", "Body", "Chunks", "Counted", "Reads", "Whole"]
 
@@ -77,10 +79,9 @@ class Chunks:
         return next(filter(None, self._chunks), b"")
 
     def close(self) -> None:
+        if isinstance(self._chunks, Generator):
+            self._chunks.close()
         self._close()
-        # What has been closed has nothing more to say, and its generators end in order.
-        with suppress(Exception):
-            next(self._chunks, None)
 
 
 class AsyncChunks:
@@ -95,18 +96,23 @@ class AsyncChunks:
 
     async def read(self) -> bytes:
         self._begun = True
-        while True:
-            data = await anext(self._chunks, None)
-            if data or data is None:
-                return data or b""
+        data = b""
+        with suppress(StopAsyncIteration):
+            while not data:
+                data = await anext(self._chunks)
+        return data
 
     async def aclose(self) -> None:
-        await self._close()
         if self._begun:
-            # Generators of generators are ended from within: those that are left to the garbage
-            # collector are warned of by trio.
             with suppress(Exception):
-                await anext(self._chunks, None)
+                await running().bounded(-math.inf, self._unwind)
+        await self._close()
+
+    async def _unwind(self) -> None:
+        """Let generators within generators end from within, as their next wait is cancelled. Those
+        that are left to the garbage collector are warned of by trio, and tasks on asyncio."""
+        async for _ in self._chunks:
+            pass
 
 
 class Reads:

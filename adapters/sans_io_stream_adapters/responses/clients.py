@@ -8,18 +8,17 @@ blocking code by the client's own read timeout. What a client raises for the net
 
 from __future__ import annotations
 
-import asyncio
 import io
 import math
-import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar
 
-from ..network import GLANCE, AsyncBasics, Basics, OutOfTime, left
+from ..network import AsyncBasics, Basics, OutOfTime, left
 from .bodies import AsyncBody, AsyncChunks, AsyncReads, Chunks
+from .libraries import OnAsyncio, OnTrio, running
 
 if TYPE_CHECKING:
     from _typeshed import StrPath
@@ -114,73 +113,7 @@ def httpx_request(client: Any, request: HTTPRequest, timeout: dict[str, object])
     )
 
 
-# ---- asynchronous: deadlines are cancellations, on whatever library runs
-
-
-class OnAsyncio:
-    """Calls with a deadline, on asyncio."""
-
-    def __init__(self) -> None:
-        self._timeout: asyncio.Timeout | None = None
-
-    def now(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    def interrupt(self) -> None:
-        if self._timeout is not None and not self._timeout.expired():
-            self._timeout.reschedule(self.now())
-
-    async def bounded(self, deadline: float | None, call: Callable[[], Awaitable[T]]) -> T:
-        limit = None if deadline is None else max(deadline, self.now() + GLANCE)
-        timeout = asyncio.timeout_at(limit)
-        try:
-            async with timeout:
-                self._timeout = timeout
-                return await call()
-        except TimeoutError:
-            if timeout.expired():
-                raise OutOfTime from None
-            raise
-        finally:
-            self._timeout = None
-
-    async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-
-
-class OnTrio:
-    """Calls with a deadline, on trio."""
-
-    def __init__(self) -> None:
-        self._trio = sys.modules["trio"]
-        self._scope: Any = None
-
-    def now(self) -> float:
-        time: float = self._trio.current_time()
-        return time
-
-    def interrupt(self) -> None:
-        if self._scope is not None:
-            self._scope.cancel()
-
-    async def bounded(self, deadline: float | None, call: Callable[[], Awaitable[T]]) -> T:
-        limit = math.inf if deadline is None else max(deadline, self.now() + GLANCE)
-        with self._trio.CancelScope(deadline=limit) as scope:
-            self._scope = scope
-            try:
-                return await call()
-            finally:
-                self._scope = None
-        raise OutOfTime
-
-    async def sleep(self, seconds: float) -> None:
-        await self._trio.sleep(seconds)
-
-
-def running() -> OnAsyncio | OnTrio:
-    """The library that runs the task at hand."""
-    trio = sys.modules.get("trio")
-    return OnTrio() if trio is not None and trio.lowlevel.in_trio_task() else OnAsyncio()
+# ---- asynchronous
 
 
 class Asynchronous:
