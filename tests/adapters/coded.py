@@ -42,7 +42,7 @@ def serving(
                 self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
                 self.wfile.flush()
             if hold:
-                over.wait(30)
+                over.wait(10)
             elif chunked:
                 self.wfile.write(b"0\r\n\r\n")
             self.close_connection = not chunked or hold

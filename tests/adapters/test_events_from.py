@@ -61,12 +61,11 @@ def body_of(text: str) -> bytes:
 def test_all_of_it_comes(client: Client, chunks: bool | int) -> None:
     with FaultServer("openai-chat", text=TEXT, pieces=30, chunks=chunks) as server:
         got = read(client, server.url + CHAT)
-        seen = server.wait_until(lambda seen: seen.open == 0)
     assert got.text == TEXT
     assert got.end == StreamEnd("complete")
     assert got.raised is None
     assert got.stream.transcript.text == got.stream.whole.text == TEXT
-    assert seen.connections == 1
+    assert server.seen.connections == 1
 
 
 @each_client
@@ -87,14 +86,14 @@ def test_a_compressed_answer_is_decoded_once(client: Client, coding: str) -> Non
 def test_what_has_come_is_handed_out_at_once(client: Client, coding: str) -> None:
     # The server says nothing more until the client is through: who waited for it would hang.
     body = body_of("Hello, you")
-    first = body[: body.index(b"\n\n") + 2 + 20]
+    first = body[: body.index(b"\n\n", body.index(b"Hello")) + 22]
     if coding == "gzip":
         packer = zlib.compressobj(wbits=31)
         first = packer.compress(first) + packer.flush(zlib.Z_SYNC_FLUSH)
     headers = {"content-type": "text/event-stream", "content-encoding": coding}
     for chunked in (True, False):
         with serving([first], headers, hold=True, chunked=chunked) as url:
-            got = read(client, url, dialect="openai-chat", enough=is_text, limit=20)
+            got = read(client, url, dialect="openai-chat", enough=is_text, limit=4)
         assert got.text == "Hello,"
 
 
@@ -183,7 +182,7 @@ def test_a_length_that_is_kept_is_not_read_beyond(client: Client) -> None:
     body = body_of("Hello, you")
     headers = {"content-type": "text/event-stream", "content-length": str(len(body))}
     with serving([body], headers, chunked=False, hold=True) as url:
-        got = read(client, url, limit=20)
+        got = read(client, url, limit=4)
     assert got.end == StreamEnd("complete")
 
 
@@ -291,7 +290,7 @@ def test_an_observer_may_end_it(client: Client) -> None:
     watching = Watching(3)
     with FaultServer("openai-chat", pieces=9, faults=[Stall(at=0.8)]) as server:
         request = server.request()
-        got = read(client, server.url + CHAT, observers=[watching], request=request, limit=20)
+        got = read(client, server.url + CHAT, observers=[watching], request=request, limit=4)
     assert got.end.outcome == "cancelled"
     assert got.end.error is not None
     assert got.end.error.message == "that is enough"
@@ -452,7 +451,7 @@ def test_no_client_is_imported() -> None:
     code = (
         "import sys; import sans_io_stream_adapters.responses; "
         "print(*sorted(sys.modules.keys() & {'httpx', 'httpx2', 'aiohttp', 'requests', 'niquests', "
-        "'urllib3', 'openai', 'anthropic', 'groq', 'trio', 'anyio', 'yarl', 'http.client'}))"
+        "'urllib3', 'openai', 'anthropic', 'groq', 'trio', 'anyio', 'yarl'}))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=REPO / "adapters", env={"PYTHONPATH": str(REPO)},

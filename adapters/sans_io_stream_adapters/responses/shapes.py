@@ -100,7 +100,8 @@ def aiohttp_abody(response: Any) -> AsyncBody:
 def requests_kept(response: Any) -> bytes | None:
     # Nothing public tells whether it has been read without reading it.
     if not response._content_consumed:
-        return None
+        raw = response.raw
+        return urllib3_kept(raw, "requests") if hasattr(raw, "release_conn") else None
     data: bytes | bool | None = response._content
     if isinstance(data, bool):
         raise gone("requests")
@@ -124,12 +125,12 @@ def requests_abody(response: Any) -> AsyncBody | None:
 # ---- urllib3
 
 
-def urllib3_kept(response: Any) -> bytes | None:
+def urllib3_kept(response: Any, name: str = "urllib3") -> bytes | None:
     if iscoroutinefunction(response.read1) or not response.closed:
         return None
     data: bytes = response.data
     if not data and response.tell():
-        raise gone("urllib3")
+        raise gone(name)
     return data
 
 
