@@ -117,7 +117,8 @@ class AsyncChunks:
 
 class Reads:
     """urllib3's response, by itself or within another: ``read1`` gives what one read of the
-    socket brought, and with a number it tells a body that is cut short. Its iterators wait for a chunk, or for all of a body that has none."""
+    socket brought, and with a number it tells a body that is cut short. Its iterators wait for a
+    chunk, or for all of a body that has none."""
 
     def __init__(self, raw: Any, *close: Callable[[], object]) -> None:
         self._raw = raw

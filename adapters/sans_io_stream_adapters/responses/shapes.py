@@ -126,9 +126,9 @@ def requests_abody(response: Any) -> AsyncBody | None:
 
 
 def urllib3_kept(response: Any, name: str = "urllib3") -> bytes | None:
-    if iscoroutinefunction(response.read1) or not response.closed:
+    if not response.closed:
         return None
-    data: bytes = response.data
+    data: bytes = b"" if iscoroutinefunction(response.read1) else response.data
     if not data and response.tell():
         raise gone(name)
     return data
