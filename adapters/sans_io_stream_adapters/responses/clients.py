@@ -292,9 +292,10 @@ class OverHttpx:
                 body.close()
 
     def _call(self, deadline: float | None, call: Callable[[], T]) -> T:
-        if self._interrupted.is_set():
-            raise OutOfTime
         self._remaining.until = deadline
+        # A read takes a second at least, and heartbeats may come in each.
+        if self._interrupted.is_set() or self._remaining.passed():
+            raise OutOfTime
         try:
             return call()
         except Exception as error:
