@@ -5,12 +5,14 @@ SHELL := /bin/sh
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The other clients have an environment of their own: one of them takes the place of another.
+PEERS := $(VENV)/peers
 PYTHON ?=
 ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types suite bench bench-sockets exhaustive format clean
+.PHONY: help demo test lint types suite peers bench bench-sockets exhaustive format clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -31,11 +33,14 @@ types: $(STAMP) ## Check types with mypy and basedpyright, both strict
 suite: $(STAMP) ## Run the tests alone; ARGS="-k name" for some of them
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
+peers: $(PEERS)/.installed ## Test in front of the vendors' SDKs, and of more clients
+	$(PEERS)/bin/python -m pytest tests/peers tests/adapters/test_events_from.py $(ARGS)
+
 bench: $(STAMP) ## Run the benchmarks; ARGS=--quick for a short run
 	$(BIN)/python -m tests.benchmarks $(ARGS)
 
-bench-sockets: $(VENV)/.peers ## Measure over sockets, beside the clients that people use
-	$(BIN)/python -m tests.benchmarks.sockets $(ARGS)
+bench-sockets: $(PEERS)/.installed ## Measure over sockets, beside the clients that people use
+	$(PEERS)/bin/python -m tests.benchmarks.sockets $(ARGS)
 
 exhaustive: $(STAMP) ## Run the tests that take minutes: every cut, many examples
 	SANS_IO_STREAM_EXHAUSTIVE=1 HYPOTHESIS_PROFILE=exhaustive \
@@ -72,7 +77,9 @@ $(STAMP): pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	@touch $@
 
-$(VENV)/.peers: $(STAMP)
-	@echo "Installing other clients into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,peers]'
+$(PEERS)/.installed: $(STAMP)
+	@echo "Installing other clients into $(PEERS) ..."
+	@$(BIN)/python -m venv --clear $(PEERS)
+	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
+	    --editable '.[dev,peers]'
 	@touch $@
