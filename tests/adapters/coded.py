@@ -47,7 +47,7 @@ def serving(
                 self.wfile.write(b"0\r\n\r\n")
             self.close_connection = not chunked or hold
 
-        def log_message(self, *args: Any) -> None:
+        def log_message(self, format: str, *args: Any) -> None:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

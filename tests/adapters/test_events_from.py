@@ -218,6 +218,9 @@ def test_cancellation_passes_through_and_closes(client: Client) -> None:
     package = pytest.importorskip(client.name)
     got: list[Event] = []
 
+    def closed() -> None:
+        server.wait_until(lambda seen: seen.open == 0)
+
     async def main() -> None:
         async with client.open(package, server.url + CHAT, None) as response:
             stream = aevents_from(response)
@@ -225,7 +228,7 @@ def test_cancellation_passes_through_and_closes(client: Client) -> None:
                 await take(stream, got)
             assert scope.cancelled_caught
             # Before the client itself is closed.
-            await anyio.to_thread.run_sync(server.wait_until, lambda seen: seen.open == 0)
+            await anyio.to_thread.run_sync(closed)
             with pytest.raises(StreamInterrupted):
                 await take(stream, got)
             gc.collect()

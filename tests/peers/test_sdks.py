@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import pytest
@@ -32,7 +32,7 @@ class SDK(NamedTuple):
     kind: str
     path: str
     dialect: str
-    resource: Callable[[Any], Any]
+    resource: str
     asks: dict[str, Any]
 
     def __str__(self) -> str:
@@ -42,19 +42,22 @@ class SDK(NamedTuple):
         make = getattr(pytest.importorskip(self.package), prefix + self.kind)
         return make(api_key="sk-none", base_url=server.url + self.path, max_retries=0)
 
+    def at(self, client: Any) -> Any:
+        return attrgetter(self.resource)(client)
+
     @property
     def ask(self) -> dict[str, Any]:
         return {"model": "m", "stream": True, **self.asks}
 
 
 SDKS = [
-    SDK("openai", "OpenAI", "/v1", "openai-chat", lambda client: client.chat.completions,
+    SDK("openai", "OpenAI", "/v1", "openai-chat", "chat.completions",
         {"messages": MESSAGES}),
-    SDK("openai", "OpenAI", "/v1", "openai-responses", lambda client: client.responses,
+    SDK("openai", "OpenAI", "/v1", "openai-responses", "responses",
         {"input": "Hi"}),
-    SDK("anthropic", "Anthropic", "", "anthropic", lambda client: client.messages,
+    SDK("anthropic", "Anthropic", "", "anthropic", "messages",
         {"messages": MESSAGES, "max_tokens": 9}),
-    SDK("groq", "Groq", "", "openai-chat", lambda client: client.chat.completions,
+    SDK("groq", "Groq", "", "openai-chat", "chat.completions",
         {"messages": MESSAGES}),
 ]  # fmt: skip
 
@@ -65,7 +68,7 @@ each_loop = pytest.mark.parametrize("loop", ["asyncio", "trio"])
 @each_sdk
 def test_a_streaming_response(sdk: SDK) -> None:
     with FaultServer(sdk.dialect, text=TEXT, pieces=9) as server, sdk.client(server) as client:
-        create = sdk.resource(client).with_streaming_response.create
+        create = sdk.at(client).with_streaming_response.create
         with create(**sdk.ask) as response, events_from(response) as stream:
             events = list(stream)
     assert events[-1] == StreamEnd("complete")
@@ -77,7 +80,7 @@ def test_a_stream_of_the_sdk_that_was_not_read(sdk: SDK) -> None:
     with (
         FaultServer(sdk.dialect, text=TEXT, pieces=9) as server,
         sdk.client(server) as client,
-        sdk.resource(client).create(**sdk.ask) as theirs,
+        sdk.at(client).create(**sdk.ask) as theirs,
     ):
         events = list(events_from(theirs))
     assert events[-1] == StreamEnd("complete")
@@ -89,7 +92,7 @@ def test_a_stream_of_the_sdk_that_was_not_read(sdk: SDK) -> None:
 def test_an_asynchronous_streaming_response(sdk: SDK, loop: str) -> None:
     async def main(server: FaultServer) -> list[Event]:
         async with sdk.client(server, "Async") as client:
-            create = sdk.resource(client).with_streaming_response.create
+            create = sdk.at(client).with_streaming_response.create
             async with create(**sdk.ask) as response, aevents_from(response) as stream:
                 return [event async for event in stream]
 
@@ -104,7 +107,7 @@ def test_an_asynchronous_streaming_response(sdk: SDK, loop: str) -> None:
 def test_an_asynchronous_stream_of_the_sdk_that_is_cut(sdk: SDK, loop: str) -> None:
     async def main(server: FaultServer) -> None:
         async with sdk.client(server, "Async") as client:
-            theirs = await sdk.resource(client).create(**sdk.ask)
+            theirs = await sdk.at(client).create(**sdk.ask)
             async for event in aevents_from(theirs):
                 events.append(event)  # noqa: PERF401 - what comes before an exception is kept
 
@@ -125,8 +128,8 @@ def test_an_error_of_the_sdk_is_told(sdk: SDK, status: int, kind: type[Any]) -> 
     faults = [Busy(status, retry_after=7)]
     with FaultServer(sdk.dialect, faults=faults) as server, sdk.client(server) as client:
         with pytest.raises(package.APIStatusError) as refused:
-            sdk.resource(client).create(**sdk.ask)
-        read = partial(list, events_from(refused.value))
+            sdk.at(client).create(**sdk.ask)
+        read = partial(list[Event], events_from(refused.value))
         with pytest.raises(kind) as told:
             read()
     assert told.value.end.error.retry_after == 7.0
@@ -137,7 +140,7 @@ def test_an_error_of_the_sdk_is_told(sdk: SDK, status: int, kind: type[Any]) -> 
 def test_leaving_closes_it(sdk: SDK) -> None:
     faults = [Stall(at=0.7)]
     with FaultServer(sdk.dialect, pieces=9, faults=faults) as server, sdk.client(server) as client:
-        create = sdk.resource(client).with_streaming_response.create
+        create = sdk.at(client).with_streaming_response.create
         with create(**sdk.ask) as response, events_from(response) as stream:
             for event in stream:
                 if isinstance(event, TextDelta):
@@ -148,6 +151,6 @@ def test_leaving_closes_it(sdk: SDK) -> None:
 @each_sdk
 def test_what_its_with_block_gives_is_asked_for(sdk: SDK) -> None:
     with FaultServer(sdk.dialect) as server, sdk.client(server) as client:
-        waiting = sdk.resource(client).with_streaming_response.create(**sdk.ask)
+        waiting = sdk.at(client).with_streaming_response.create(**sdk.ask)
         with pytest.raises(TypeError, match="hand over what its with block gives"):
             events_from(waiting)

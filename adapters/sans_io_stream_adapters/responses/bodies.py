@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -79,8 +79,7 @@ class Chunks:
         return next(filter(None, self._chunks), b"")
 
     def close(self) -> None:
-        if isinstance(self._chunks, Generator):
-            self._chunks.close()
+        getattr(self._chunks, "close", self._close)()
         self._close()
 
 
