@@ -43,7 +43,7 @@ class AsyncDriven(Opened, Generic[N]):
 
     _network: N
     """The primitives, which a subclass makes for each stream."""
-    _calm: tuple[type[Step], ...] = (Wait,)
+    _calm: tuple[type[Step], ...]
     """Steps that can be broken off in their middle, and asked for again."""
 
     async def __aenter__(self) -> Self:

@@ -41,7 +41,7 @@ class Driven(Opened, Generic[N]):
 
     _network: N
     """The primitives, which a subclass makes for each stream."""
-    _calm: tuple[type[Step], ...] = (Wait,)
+    _calm: tuple[type[Step], ...]
     """Steps that can be broken off in their middle, and asked for again."""
 
     def __enter__(self) -> Self:

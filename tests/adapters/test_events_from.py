@@ -240,6 +240,30 @@ def test_cancellation_passes_through_and_closes(client: Client) -> None:
     assert last.outcome == "interrupted"
 
 
+@pytest.mark.parametrize("client", [one for one in CLIENTS if one.colour != "sync"], ids=str)
+def test_another_task_may_close_it(client: Client) -> None:
+    package = pytest.importorskip(client.name)
+    got: list[Event] = []
+
+    def closed() -> None:
+        server.wait_until(lambda seen: seen.open == 0)
+
+    async def main() -> None:
+        async with client.open(package, server.url + CHAT, None) as response:
+            stream = aevents_from(response)
+            async with anyio.create_task_group() as group:
+                group.start_soon(take, stream, got)
+                await anyio.sleep(0.3)
+                await stream.aclose()
+            await anyio.to_thread.run_sync(closed)
+        assert stream.transcript.end == StreamEnd("cancelled")
+
+    with FaultServer("openai-chat", pieces=9, faults=[Stall(at=0.6)]) as server:
+        run(client.colour, main)
+    assert got
+    assert not any(isinstance(event, StreamEnd) for event in got)
+
+
 def test_a_pool_has_its_connection_back() -> None:
     urllib3 = pytest.importorskip("urllib3")
     with (
@@ -333,6 +357,13 @@ def test_each_client_that_keeps_what_it_read() -> None:
         ):
             got = Got(list(events_from(response)))
             assert got.text == "Hello"
+
+
+def test_a_response_of_requests_over_any_file() -> None:
+    requests = pytest.importorskip("requests")
+    response = requests.Response()
+    response.status_code, response.raw = 200, io.BytesIO(body_of("Hello"))
+    assert Got(list(events_from(response))).text == "Hello"
 
 
 @each_client

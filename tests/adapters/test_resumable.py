@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import threading
 import time
@@ -356,6 +357,28 @@ def test_a_cancelled_stream_can_be_read_on(over: Over) -> None:
 
     with FaultServer("openai-responses", pieces=9, faults=[Stall(at=0.6)]) as server:
         run(over.colour, main)
+        whole = collect("sync", server.request(), proxy=False)
+    assert events_of(events) == events_of(whole.events)
+
+
+def test_a_cancelled_read_of_aiohttp_has_taken_nothing() -> None:
+    aiohttp = pytest.importorskip("aiohttp")
+    events: list[Event] = []
+
+    async def main() -> None:
+        async with aiohttp.ClientSession() as client, opened(client, server.request()) as stream:
+            while True:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(0.02):
+                        event = await anext(stream, None)
+                    if event is None:
+                        return
+                    events.append(event)
+
+    faults = [Heartbeats(after=3, count=8, every=0.05)]
+    with FaultServer("openai-chat", pieces=9, faults=faults) as server:
+        asyncio.run(main())
+        assert len(server.seen.requests) == 1
         whole = collect("sync", server.request(), proxy=False)
     assert events_of(events) == events_of(whole.events)
 

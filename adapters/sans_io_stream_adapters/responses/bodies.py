@@ -79,8 +79,11 @@ class Chunks:
         return next(filter(None, self._chunks), b"")
 
     def close(self) -> None:
-        getattr(self._chunks, "close", self._close)()
-        self._close()
+        try:
+            # Generators within generators go with it.
+            getattr(self._chunks, "close", self._close)()
+        finally:
+            self._close()
 
 
 class AsyncChunks:

@@ -16,6 +16,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequen
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar
 
+from sans_io_stream.session import Receive, Wait
+
 from ..network import AsyncBasics, Basics, OutOfTime, left
 from .bodies import AsyncBody, AsyncChunks, AsyncReads, Chunks
 from .libraries import OnAsyncio, OnTrio, running
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from sans_io_stream.headers import HeaderPairs
     from sans_io_stream.observing import Observer
     from sans_io_stream.request import HTTPRequest
+    from sans_io_stream.session import Step
 
 __all__ = [
     "AsyncClient",
@@ -74,6 +77,9 @@ class AsyncClient(AsyncBasics, Protocol):
     """What ``driving`` needs of an asynchronous client. One response is open at a time. Both
     calls raise ``ConnectionLost``, and ``OutOfTime`` at the last deadline or when interrupted."""
 
+    calm: tuple[type[Step], ...]
+    """Steps that a consumer may cancel without harm to the connection."""
+
     async def ask(
         self, request: HTTPRequest, connect_by: float | None, answer_by: float | None
     ) -> tuple[int, HeaderPairs]:
@@ -87,6 +93,8 @@ class AsyncClient(AsyncBasics, Protocol):
 
 class Client(Basics, Protocol):
     """The same, blocking."""
+
+    calm: tuple[type[Step], ...]
 
     def ask(
         self, request: HTTPRequest, connect_by: float | None, answer_by: float | None
@@ -118,6 +126,8 @@ def httpx_request(client: Any, request: HTTPRequest, timeout: dict[str, object])
 
 class Asynchronous:
     """What both asynchronous clients have in common."""
+
+    calm: tuple[type[Step], ...] = (Wait,)
 
     def __init__(self, client: Any) -> None:
         self._client = client
@@ -183,7 +193,9 @@ class OverAsyncHttpx(Asynchronous):
 
 
 class OverAiohttp(Asynchronous):
-    """The ClientSession of aiohttp."""
+    """The ClientSession of aiohttp. A read that is cancelled has taken nothing."""
+
+    calm: tuple[type[Step], ...] = (Receive, Wait)
 
     async def ask(
         self, request: HTTPRequest, connect_by: float | None, answer_by: float | None
@@ -236,6 +248,8 @@ class OverHttpx:
     An interruption from another thread ends a wait at once, and a read of HTTP/1.1, whose
     connection is this response's alone; any other at its next piece or deadline.
     """
+
+    calm: tuple[type[Step], ...] = (Wait,)
 
     def __init__(self, client: Any) -> None:
         self._client = client

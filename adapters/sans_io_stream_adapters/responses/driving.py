@@ -29,6 +29,7 @@ class AsyncResumed(AsyncDriven[AsyncClient]):
     ) -> None:
         super().__init__(request, proxy=False, **options)
         self._network = client
+        self._calm = client.calm
 
     async def _perform(self, step: Step) -> list[Event]:
         session, client = self._session, self._network

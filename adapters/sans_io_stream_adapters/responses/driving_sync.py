@@ -28,6 +28,7 @@ class Resumed(Driven[Client]):
     ) -> None:
         super().__init__(request, proxy=False, **options)
         self._network = client
+        self._calm = client.calm
 
     def _perform(self, step: Step) -> list[Event]:
         session, client = self._session, self._network
