@@ -41,6 +41,11 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
         ),
     ),
     "events": ({"decoder", "dialects", "encoding", "framing", "session", "transcript"}, set()),
+    "translation": (
+        {"capture", "decoder", "encoding", "events", "framing", "http", "providers", "relay",
+         "request", "session", "strategies", "transcript"},
+        set(),
+    ),
     "transcript": ({"decoder", "dialects", "encoding", "framing", "session"}, set()),
 }  # fmt: skip
 
