@@ -96,6 +96,9 @@ class Opened:
         on_error: Literal["raise", "event"] = "raise",
         observers: Sequence[Observer] = (),
     ) -> None:
+        # What ``repr`` shows comes first: a traceback may ask for it half way.
+        self._request = request
+        self._end: StreamEnd | None = None
         if on_error not in ("raise", "event"):
             raise ValueError(f"on_error is 'raise' or 'event', not {on_error!r}")
         self._recorder = None if capture is None else Recorder(capture, request.dialect)
@@ -118,7 +121,6 @@ class Opened:
         self._unfolded: list[Event] = []
         self._point: ResumePoint | None = None
         self._pending: deque[Event] = deque()
-        self._end: StreamEnd | None = None
         self._asked: Callable[[float], list[Event]] | None = None
         """What is to be told the session when the primitive at work has stopped."""
         self._full: LimitExceeded | None = None
@@ -127,12 +129,12 @@ class Opened:
 
     def __repr__(self) -> str:
         state = "open" if self._end is None else self._end.outcome
-        return f"<{type(self).__name__} {self._session.request!r}, {state}>"
+        return f"<{type(self).__name__} {self._request!r}, {state}>"
 
     @property
     def request(self) -> StreamRequest:
         """The request that is being answered."""
-        return self._session.request
+        return self._request
 
     @property
     def transcript(self) -> Transcript:

@@ -69,6 +69,8 @@ class Provider:
         default_factory=dict[str, tuple[str, ...]]
     )
     aliases: tuple[str, ...] = ()
+    needs_key: bool = True
+    """Whether nobody is answered without showing a credential."""
 
 
 def builder(build: Callable[P, StreamRequest]) -> Callable[P, StreamRequest]:

@@ -57,4 +57,4 @@ def chat(
     )
 
 
-PROVIDER = Provider("compatible", chat, aliases=("openai-compatible",))
+PROVIDER = Provider("compatible", chat, aliases=("openai-compatible",), needs_key=False)

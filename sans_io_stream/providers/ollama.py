@@ -69,4 +69,5 @@ PROVIDER = Provider(
     chat,
     ("OLLAMA_API_KEY",),
     {"base_url": ("OLLAMA_HOST",)},
+    needs_key=False,
 )
