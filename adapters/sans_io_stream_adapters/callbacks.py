@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Coroutine
-from typing import TypeVar
+from typing import TypeVar, cast
 
 __all__ = ["acalled", "called"]
 
@@ -12,7 +12,9 @@ T = TypeVar("T")
 
 async def acalled(name: str, result: Awaitable[T] | T) -> T:
     """The result of the callback ``name``: waited for if it is asynchronous."""
-    return await result if isinstance(result, Awaitable) else result
+    if isinstance(result, Awaitable):
+        return await cast("Awaitable[T]", result)
+    return result
 
 
 def called(name: str, result: Awaitable[T] | T) -> T:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import traceback
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sans_io_stream import ReconnectPolicy, StreamInterrupted, StreamRequest, TextDelta, Transcript
 from sans_io_stream.providers import PROVIDERS
-from sans_io_stream.request import HTTPRequest
 from sans_io_stream_adapters import anyio as on_anyio
 from sans_io_stream_adapters import asyncio as on_asyncio
 from sans_io_stream_adapters import calling
@@ -18,6 +17,9 @@ from sans_io_stream_adapters import trio as on_trio
 from sans_io_stream_adapters.testing import Cut, FaultServer
 
 from .colours import COLOURS, run
+
+if TYPE_CHECKING:
+    from sans_io_stream.request import HTTPRequest
 
 HI = [{"role": "user", "content": "Hi"}]
 KEY = "sk-0123456789-secret"
