@@ -113,7 +113,9 @@ def hidden_pairs(given: dict[str, object]) -> HeaderPairs:
             for name, value in header_items(cast("Headers", given.pop("headers")))
         )
     except (AttributeError, TypeError, ValueError):
-        raise ValueError("headers are a mapping of texts to texts, or pairs of them") from None
+        # Raised below: an error's context keeps the frames that held the headers.
+        pass
+    raise ValueError("headers are a mapping of texts to texts, or pairs of them")
 
 
 def hidden_pair(name: object, value: object) -> tuple[str, str]:

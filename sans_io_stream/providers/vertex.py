@@ -54,7 +54,7 @@ def chat(
     return post(
         "vertex",
         address(
-            base_url or f"https://{host_of(host)}",
+            f"https://{host_of(host)}" if base_url is None else base_url,
             f"{api_version}/{place}:streamGenerateContent",
             alt="sse",
         ),
