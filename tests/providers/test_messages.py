@@ -151,11 +151,9 @@ def texts(value: Any) -> list[str]:
     """All texts in what was made, in their order."""
     if isinstance(value, str):
         return [value]
-    if isinstance(value, list):
-        items: list[Any] = value
-        return [one for item in items for one in texts(item)]
-    made: dict[str, Any] = value
-    return texts(made.get("text", made.get("content", made.get("parts", []))))
+    if hasattr(value, "get"):
+        return texts(value.get("text", value.get("content", value.get("parts", []))))
+    return [one for item in value for one in texts(item)]
 
 
 said = st.fixed_dictionaries(
