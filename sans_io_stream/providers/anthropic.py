@@ -1,8 +1,8 @@
 """Anthropic: messages.
 
 Usage comes unasked. A break may be gone on from by a partial turn of the assistant, or by a
-turn of the user. The key is a bearer token, as vendors' own client sends it since its version
-2; servers that want ``x-api-key`` get it by ``headers``. Source: anthropic ``_client.py``,
+turn of the user. Key and version are sent as Anthropic's own client does; a gateway that wants
+``x-api-key`` gets it by ``headers``. Source: anthropic 2.14 ``_client.py``, ``_constants.py``,
 ``resources/messages``, ``resources/beta/messages``.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["BASE_URL", "PROVIDER", "VERSION", "chat"]
 
 BASE_URL = "https://api.anthropic.com"
-VERSION = "2023-06-01"
+VERSION = "2026-10-21"
 
 
 @builder

@@ -1,8 +1,8 @@
 """Azure OpenAI: chat completions and responses of one's own deployments.
 
 Two surfaces: the classic one, where ``api-version`` stands in the query and the deployment in
-the path of a chat; and ``/openai/v1``, which needs neither. The key stands in ``api-key``; a
-token of Entra comes from ``authorize``. Source: openai ``lib/azure.py``; Azure's API lifecycle.
+the path of a chat, and the key in ``api-key``; and ``/openai/v1``, asked as OpenAI itself is.
+A token of Entra comes from ``authorize``. Source: openai ``lib/azure.py``; Azure's API lifecycle.
 """
 
 from __future__ import annotations
@@ -11,7 +11,18 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..url import path_segment
-from .building import Authorizer, Body, Headers, Provider, address, builder, named, post, streaming
+from .building import (
+    Authorizer,
+    Body,
+    Headers,
+    Provider,
+    address,
+    bearer,
+    builder,
+    named,
+    post,
+    streaming,
+)
 from .family import with_options
 from .messages import Messages, checked
 from .openai import USAGE, responses_body
@@ -49,7 +60,7 @@ def chat(
         surface(endpoint, api_version, deployment, "chat/completions"),
         with_options({**body, "stream": True}, USAGE),
         dialect="openai-chat",
-        own={"api-key": api_key},
+        own=credential(api_version, api_key),
         headers=headers,
         authorize=authorize,
         idempotency_key=idempotency_key,
@@ -82,7 +93,7 @@ def responses(
         surface(endpoint, api_version, "responses", "responses"),
         responses_body(model, input, background, fields),
         dialect="openai-responses",
-        own={"api-key": api_key},
+        own=credential(api_version, api_key),
         headers=headers,
         authorize=authorize,
         idempotency_key=idempotency_key,
@@ -97,6 +108,13 @@ def surface(endpoint: str, api_version: str | None, classic: str, newer: str) ->
         return address(endpoint, f"openai/v1/{newer}", name="endpoint")
     version = {"api-version": named("api_version", api_version)}
     return address(endpoint, f"openai/{classic}", name="endpoint", **version)
+
+
+def credential(api_version: str | None, api_key: str | None) -> dict[str, str | None]:
+    """The header of the key, for the surface that is asked."""
+    if api_version is None:
+        return {"authorization": bearer(api_key)}
+    return {"api-key": api_key}
 
 
 PROVIDER = Provider(

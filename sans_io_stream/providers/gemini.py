@@ -16,9 +16,11 @@ from .messages import Message, Messages, turned
 if TYPE_CHECKING:
     from ..request import StreamRequest
 
-__all__ = ["BASE_URL", "PROVIDER", "chat", "contents_body", "resource"]
+__all__ = ["API_VERSION", "BASE_URL", "PROVIDER", "chat", "contents_body", "resource"]
 
 BASE_URL = "https://generativelanguage.googleapis.com"
+API_VERSION = "v1"
+"""As of google-genai 3; "v1beta" has what is in preview."""
 COLLECTIONS = ("models/", "tunedModels/")
 
 
@@ -29,7 +31,7 @@ def chat(
     messages: Messages | None = None,
     contents: str | Message | Messages | None = None,
     api_key: str | None = None,
-    api_version: str = "v1beta",
+    api_version: str = API_VERSION,
     base_url: str = BASE_URL,
     headers: Headers = (),
     authorize: Authorizer | None = None,

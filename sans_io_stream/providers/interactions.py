@@ -10,14 +10,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .building import Authorizer, Body, Headers, Provider, address, builder, named, post, streaming
-from .gemini import BASE_URL
+from .gemini import API_VERSION, BASE_URL
 from .messages import Messages, turned
 
 if TYPE_CHECKING:
     from ..request import StreamRequest
     from ..strategies import Strategy
 
-__all__ = ["BASE_URL", "PROVIDER", "chat"]
+__all__ = ["API_VERSION", "BASE_URL", "PROVIDER", "chat"]
 
 
 @builder
@@ -29,7 +29,7 @@ def chat(
     input: str | Mapping[str, object] | Sequence[Mapping[str, object]] | None = None,
     background: bool | None = None,
     api_key: str | None = None,
-    api_version: str = "v1beta",
+    api_version: str = API_VERSION,
     base_url: str = BASE_URL,
     headers: Headers = (),
     authorize: Authorizer | None = None,

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BASE_URL", "PROVIDER", "chat"]
 
-BASE_URL = "http://localhost:11434"
+BASE_URL = "http://127.0.0.1:11434"
 PORT = 11434
 
 

@@ -122,7 +122,7 @@ def test_a_callers_header_wins() -> None:
     )
     assert request.pairs == (
         ("content-type", "application/json"),
-        ("anthropic-version", "2023-06-01"),
+        ("anthropic-version", "2026-10-21"),
         ("anthropic-beta", "b"),
         ("authorization", "Other x"),
         ("idempotency-key", "two"),

@@ -95,7 +95,7 @@ CASES = [
         "azure.chat, v1", azure.chat,
         {"messages": ASKED, "endpoint": "https://r.openai.azure.com"},
         "https://r.openai.azure.com/openai/v1/chat/completions",
-        {"api-key": "k"}, CHAT | USAGE, "openai-chat", "azure",
+        BEARER, CHAT | USAGE, "openai-chat", "azure",
     ),
     Case(
         "azure.responses, classic", azure.responses,
@@ -108,13 +108,13 @@ CASES = [
         "azure.responses, v1", azure.responses,
         {"input": "Hello", "endpoint": "https://r.openai.azure.com", "background": False},
         "https://r.openai.azure.com/openai/v1/responses",
-        {"api-key": "k"}, {"model": "m", "input": "Hello", "background": False, "stream": True},
+        BEARER, {"model": "m", "input": "Hello", "background": False, "stream": True},
         "openai-responses", "azure", "openai-responses",
     ),
     Case(
         "anthropic.chat", anthropic.chat, {"messages": ASKED, "betas": ["a-1", "b-2"]},
         "https://api.anthropic.com/v1/messages",
-        {**BEARER, "anthropic-version": "2023-06-01", "anthropic-beta": "a-1,b-2"},
+        {**BEARER, "anthropic-version": "2026-10-21", "anthropic-beta": "a-1,b-2"},
         {
             "model": "m", "max_tokens": 4096, "messages": [HELLO], "system": "Be brief.",
             "stream": True,
@@ -123,13 +123,13 @@ CASES = [
     ),
     Case(
         "gemini.chat", gemini.chat, {"messages": ASKED, "generationConfig": {"topK": 1}},
-        "https://generativelanguage.googleapis.com/v1beta/models/m:streamGenerateContent?alt=sse",
+        "https://generativelanguage.googleapis.com/v1/models/m:streamGenerateContent?alt=sse",
         {"x-goog-api-key": "k"}, GEMINI | {"generationConfig": {"topK": 1}}, "gemini", "gemini",
     ),
     Case(
         "gemini.chat, tuned, of contents", gemini.chat,
-        {"model": "tunedModels/t", "contents": "Hello", "api_version": "v1"},
-        "https://generativelanguage.googleapis.com/v1/tunedModels/t:streamGenerateContent?alt=sse",
+        {"model": "tunedModels/t", "contents": "Hello", "api_version": "v1beta"},
+        "https://generativelanguage.googleapis.com/v1beta/tunedModels/t:streamGenerateContent?alt=sse",
         {"x-goog-api-key": "k"}, {"contents": [TURN]}, "gemini", "gemini", model="tunedModels/t",
     ),
     Case(
@@ -161,7 +161,7 @@ CASES = [
     ),
     Case(
         "interactions.chat", interactions.chat, {"messages": ASKED, "background": True},
-        "https://generativelanguage.googleapis.com/v1beta/interactions", {"x-goog-api-key": "k"},
+        "https://generativelanguage.googleapis.com/v1/interactions", {"x-goog-api-key": "k"},
         {
             "model": "m",
             "input": [{"type": "user_input", "content": [{"type": "text", "text": "Hello"}]}],
@@ -171,7 +171,7 @@ CASES = [
     ),
     Case(
         "interactions.chat with an agent", interactions.chat, {"agent": "a", "input": "Hello"},
-        "https://generativelanguage.googleapis.com/v1beta/interactions", {"x-goog-api-key": "k"},
+        "https://generativelanguage.googleapis.com/v1/interactions", {"x-goog-api-key": "k"},
         {"agent": "a", "input": "Hello", "stream": True},
         "gemini-interactions", "interactions", "gemini-interactions",
         model=None, shared={"api_key": "k"},
@@ -204,7 +204,7 @@ CASES = [
     ),
     Case(
         "ollama.chat", ollama.chat, {"messages": ASKED, "options": {"seed": 1}},
-        "http://localhost:11434/api/chat", {}, CHAT | {"options": {"seed": 1}},
+        "http://127.0.0.1:11434/api/chat", {}, CHAT | {"options": {"seed": 1}},
         "ollama", "ollama", shared={"model": "m"},
     ),
     Case(
