@@ -55,5 +55,4 @@ PROVIDER = Provider(
     "deepseek",
     chat,
     ("DEEPSEEK_API_KEY",),
-    {"base_url": ("DEEPSEEK_BASE_URL",)},
 )
