@@ -7,6 +7,7 @@ No key is ever in a variable that shows it: ``builder`` hides it before any othe
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
@@ -40,6 +41,8 @@ __all__ = [
 P = ParamSpec("P")
 Body = dict[str, object]
 
+VERSION = re.compile(r"v[0-9]+[a-z0-9]*")
+"""A segment of a path that is the version of an API."""
 SECRETS = ("api_key", "access_token")
 """The arguments that are credentials, in every builder."""
 
@@ -208,13 +211,20 @@ def label(name: str, value: str | None) -> str:
 def address(base_url: str | None, path: str, *, name: str = "base_url", **query: str | None) -> str:
     """``base_url`` with ``path`` below it, its own query kept, and ``query`` added.
 
-    Raises ``ValueError``, which calls it ``name``, for one that is no URL.
+    Raises ``ValueError``, which calls it ``name``, for one that is no URL, and for one that
+    has the version or the call's own path already.
     """
     base = named(name, base_url)
     try:
-        parse_url(base)
+        place = parse_url(base).target.partition("?")[0].rstrip("/")
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
+    segments = path.split("/")
+    for count, segment in enumerate(segments, 1):
+        lead = "/" + "/".join(segments[:count])
+        whole = count == len(segments)
+        if place.endswith(lead) and (whole or VERSION.fullmatch(segment)):
+            raise ValueError(f"{name} ends in {lead}, which is added to it: leave that off")
     return with_query(below(base, path), **query)
 
 

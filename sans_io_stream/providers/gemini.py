@@ -16,7 +16,7 @@ from .messages import Message, Messages, turned
 if TYPE_CHECKING:
     from ..request import StreamRequest
 
-__all__ = ["API_VERSION", "BASE_URL", "PROVIDER", "chat", "contents_body", "resource"]
+__all__ = ["API_VERSION", "BASE_URL", "PROVIDER", "chat", "contents_body", "operation", "resource"]
 
 BASE_URL = "https://generativelanguage.googleapis.com"
 API_VERSION = "v1"
@@ -46,9 +46,7 @@ def chat(
     place = name if name.startswith(COLLECTIONS) else f"models/{name}"
     return post(
         "gemini",
-        address(
-            base_url, f"{api_version}/{resource('model', place)}:streamGenerateContent", alt="sse"
-        ),
+        address(base_url, operation(api_version, place), alt="sse"),
         contents_body(messages, contents, fields),
         dialect="gemini",
         own={"x-goog-api-key": api_key},
@@ -78,10 +76,18 @@ def contents_body(
     return {"contents": contents, **streaming(fields)}
 
 
+def operation(api_version: str, place: str) -> str:
+    """The path of the call on the model at that place."""
+    model = resource("model", place)
+    return f"{resource('api_version', api_version)}/{model}:streamGenerateContent"
+
+
 def resource(name: str, path: str) -> str:
     """A resource's name as a path: its slashes stay, and nothing in it leads elsewhere."""
     if any(segment in ("", ".", "..") for segment in path.split("/")):
-        raise ValueError(f"{name}={path!r} is no name of a resource: a segment of it is empty")
+        raise ValueError(
+            f"{name}={path!r} cannot stand in a path: a segment of it is empty, or dots"
+        )
     return quote(path, safe="/@:")
 
 

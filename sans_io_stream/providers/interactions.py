@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from .building import Authorizer, Body, Headers, Provider, address, builder, named, post, streaming
-from .gemini import API_VERSION, BASE_URL
+from .gemini import API_VERSION, BASE_URL, resource
 from .messages import Messages, turned
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def chat(
         body["background"] = background
     return post(
         "interactions",
-        address(base_url, f"{api_version}/interactions"),
+        address(base_url, f"{resource('api_version', api_version)}/interactions"),
         {**body, "stream": True},
         dialect="gemini-interactions",
         own={"x-goog-api-key": api_key},

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..url import path_segment
 from .building import Authorizer, Headers, Provider, address, bearer, builder, label, named, post
-from .gemini import contents_body, resource
+from .gemini import contents_body, operation
 
 if TYPE_CHECKING:
     from ..request import StreamRequest
@@ -45,17 +44,18 @@ def chat(
     Raises ``ValueError`` for what cannot be asked.
     """
     host = label("location", location)
-    place = resource("model", placed(named("model", model)))
+    place = placed(named("model", model))
     if project is not None and not place.startswith("projects/"):
-        owner = path_segment(named("project", project))
-        place = f"projects/{owner}/locations/{host}/{place}"
+        if "/" in named("project", project):
+            raise ValueError(f"project={project!r} has a slash: give the project's id alone")
+        place = f"projects/{project}/locations/{host}/{place}"
     elif project is None and api_key is None and not place.startswith("projects/"):
         raise ValueError("give project=, the cloud project; without one Vertex AI needs api_key=")
     return post(
         "vertex",
         address(
             f"https://{host_of(host)}" if base_url is None else base_url,
-            f"{api_version}/{place}:streamGenerateContent",
+            operation(api_version, place),
             alt="sse",
         ),
         contents_body(messages, contents, fields),

@@ -103,6 +103,30 @@ def test_a_base_url_keeps_its_path_and_its_query(provider: Provider) -> None:
     assert made == f"https://gate.test:8443/sub/{path}?team=7" + (f"&{query}" if query else "")
 
 
+@pytest.mark.parametrize(
+    ("chat", "base", "lead"),
+    [
+        (openai.chat, "https://api.openai.com/v1/chat/completions", "/chat/completions"),
+        (compatible.chat, "https://c.test/v1/chat/completions/?a=1", "/chat/completions"),
+        (groq.chat, "https://api.groq.com/openai/v1", "/openai/v1"),
+        (anthropic.chat, "https://api.anthropic.com/v1/", "/v1"),
+        (anthropic.chat, "https://api.anthropic.com/v1/messages", "/v1/messages"),
+        (gemini.chat, "https://gate.test/v1", "/v1"),
+    ],
+)
+def test_what_is_added_to_a_base_url_does_not_stand_there(
+    chat: Callable[..., StreamRequest], base: str, lead: str
+) -> None:
+    with pytest.raises(ValueError, match=f"^base_url ends in {lead}, which is added"):
+        chat(model="m", messages=HELLO, base_url=base)
+
+
+@pytest.mark.parametrize("base", ["https://g.test/openai", "https://g.test/v1/acc", "https://v1"])
+def test_a_gateways_own_path_may_look_alike(base: str) -> None:
+    url = groq.chat(model="m", messages=HELLO, base_url=base).url
+    assert url == f"{base}/openai/v1/chat/completions"
+
+
 def test_a_missing_argument_is_named() -> None:
     chat: Callable[..., StreamRequest] = openai.chat
     with pytest.raises(TypeError, match="'messages'"):

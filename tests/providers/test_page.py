@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sans_io_stream import providers
 from sans_io_stream.headers import CREDENTIAL_HEADERS
 from sans_io_stream.providers import (
     PROVIDERS,
@@ -109,11 +110,14 @@ def test_every_call_is_told_as_it_is() -> None:
 
 
 def test_every_builder_is_told() -> None:
+    modules: dict[str, dict[str, object]] = {
+        name: vars(getattr(providers, name)) for name in PROVIDERS
+    }
     builders = {
         f"{name}.{function}"
-        for name, one in PROVIDERS.items()
-        for function, build in vars(__import__(one.chat.__module__, fromlist=["*"])).items()
-        if hasattr(build, "__wrapped__") and not function.startswith("_")
+        for name, module in modules.items()
+        for function, build in module.items()
+        if hasattr(build, "__wrapped__")
     }
     told = {f"{b.__module__.rpartition('.')[2]}.{b.__name__}" for b, _ in CALLS}
     assert told == builders

@@ -332,6 +332,11 @@ def test_a_region_is_a_part_of_a_host(place: Any) -> None:
 def test_vertex_asks_for_a_project() -> None:
     with pytest.raises(ValueError, match="project="):
         vertex.chat(model="m", messages=[HELLO])
+    for project in ("", "a/b", ".."):
+        with pytest.raises(ValueError, match="project"):
+            vertex.chat(model="m", project=project, messages=[HELLO])
+    scoped = vertex.chat(model="m", project="example.com:p", messages=[HELLO])
+    assert "/projects/example.com:p/locations/global/" in scoped.url
     whole = "projects/p/locations/l/endpoints/7"
     request = vertex.chat(model=whole, location="l", messages=[HELLO])
     assert f"/v1beta1/{whole}:streamGenerateContent" in request.url
@@ -390,6 +395,16 @@ def test_what_is_empty_is_refused() -> None:
         bedrock.invoke(model="m", region="us-east-1")
     with pytest.raises(ValueError, match="api_version"):
         azure.chat(model="m", messages=[HELLO], endpoint="https://r.test", api_version="")
+
+
+@pytest.mark.parametrize("version", ["", ".", "v1/../x", "v1//x"])
+def test_a_version_is_a_part_of_the_path(version: str) -> None:
+    with pytest.raises(ValueError, match="api_version"):
+        gemini.chat(model="m", messages=[HELLO], api_version=version)
+    with pytest.raises(ValueError, match="api_version"):
+        vertex.chat(model="m", project="p", messages=[HELLO], api_version=version)
+    with pytest.raises(ValueError, match="api_version"):
+        interactions.chat(model="m", messages=[HELLO], api_version=version)
 
 
 def test_betas_are_a_list() -> None:
