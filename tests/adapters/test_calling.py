@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sans_io_stream import ReconnectPolicy, StreamInterrupted, StreamRequest, TextDelta, Transcript
-from sans_io_stream.providers import PROVIDERS
+from sans_io_stream.providers import PROVIDERS, anthropic
 from sans_io_stream_adapters import anyio as on_anyio
 from sans_io_stream_adapters import asyncio as on_asyncio
 from sans_io_stream_adapters import calling
@@ -78,7 +78,7 @@ def test_one_call_from_a_name_to_the_text(colour: str, monkeypatch: pytest.Monke
         assert answer.text == "".join(pieces)
         assert answer.end is not None
         asked = server.seen.requests[0]
-    assert asked.header("anthropic-version") == "2023-06-01"
+    assert asked.header("anthropic-version") == anthropic.VERSION
     assert asked.json()["temperature"] == 0.5
     assert "proxy" not in asked.json()
 

@@ -53,7 +53,7 @@ def shown(error: BaseException) -> str:
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"some_field": object()},
+        {"some_field": ...},
         {"stream": False},
         {"model": ""},
         {"headers": {"bad name": "x"}},
