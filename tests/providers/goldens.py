@@ -75,7 +75,7 @@ def record(case: Case) -> Golden:
     # What an SDK warns of is its own affair.
     with warnings.catch_warnings(), quiet_environment(), Recorder(case.answer) as recorder:
         warnings.simplefilter("ignore")
-        case.send(f"{recorder.origin}{base.path}", case.fields)
+        case.send(f"{recorder.origin}{base.path}", {**case.fields, **case.theirs})
         default = None if case.default is None else case.default().rstrip("/")
     assert default in (None, case.base), f"{case.name}: the SDK's base URL is {default}"
     [caught] = recorder.caught

@@ -11,7 +11,10 @@ import importlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
+
+from sans_io_stream.providers.signing import AWSCredentials, SigV4
 
 __all__ = ["CASES", "Case"]
 
@@ -36,7 +39,9 @@ class Case:
     fields: dict[str, Any]
     """What is said of the call itself, to either side."""
     ours: dict[str, Any] = field(default_factory=lambda: {"api_key": KEY})
-    """What only the builder is told."""
+    """What the builder alone is told."""
+    theirs: dict[str, Any] = field(default_factory=dict[str, Any])
+    """What the SDK alone is told: that which the builder says unasked."""
     default: Callable[[], str] | None = None
     """The base URL that the SDK has by itself; None if it has none."""
 
@@ -85,6 +90,7 @@ def openai_completions(base: str, fields: dict[str, Any]) -> None:
 
 
 OPENAI = "https://api.openai.com/v1"
+USAGE = {"stream_options": {"include_usage": True}}
 CHAT = {"model": "gpt-5-mini", "messages": MESSAGES}
 CHAT_FULL = {
     "model": "gpt-5-mini",
@@ -93,7 +99,7 @@ CHAT_FULL = {
     "tool_choice": "auto",
     "temperature": 0.5,
     "max_completion_tokens": 100,
-    "stream_options": {"include_usage": True},
+    "stream_options": {"include_usage": True, "include_obfuscation": False},
 }
 RESPONSES = {"model": "gpt-5-mini", "input": "Say hello."}
 RESPONSES_FULL = {
@@ -107,17 +113,31 @@ RESPONSES_FULL = {
 
 
 def by_openai(
-    name: str, builder: str, base: str, send: Send, fields: dict[str, Any], **ours: Any
+    name: str,
+    builder: str,
+    base: str,
+    send: Send,
+    fields: dict[str, Any],
+    theirs: dict[str, Any] | None = None,
+    **ours: Any,
 ) -> Case:
-    answer = builder.partition(".")[2]
-    default = openai_default if base == OPENAI else None
     return Case(
-        name, builder, "openai", base, answer, send, fields, {"api_key": KEY, **ours}, default
+        name,
+        builder,
+        sdk="openai",
+        base=base,
+        answer=builder.partition(".")[2],
+        send=send,
+        fields=fields,
+        ours={"api_key": KEY, **ours},
+        theirs=theirs or {},
+        default=openai_default if base == OPENAI else None,
     )
 
 
 OPENAI_CASES = [
-    by_openai("openai-chat", "openai.chat", OPENAI, openai_chat, CHAT),
+    by_openai("openai-chat", "openai.chat", OPENAI, openai_chat, CHAT, USAGE),
+    by_openai("openai-chat-plain", "openai.chat", OPENAI, openai_chat, CHAT, stream_options=None),
     by_openai("openai-chat-full", "openai.chat", OPENAI, openai_chat, CHAT_FULL),
     by_openai("openai-responses", "openai.responses", OPENAI, openai_responses, RESPONSES),
     by_openai(
@@ -133,6 +153,7 @@ OPENAI_CASES = [
         OPENAI,
         openai_completions,
         {"model": "gpt-3.5-turbo-instruct", "prompt": "Say hello.", "max_tokens": 10},
+        USAGE,
     ),
     by_openai(
         "deepseek-chat",
@@ -140,6 +161,7 @@ OPENAI_CASES = [
         "https://api.deepseek.com",
         openai_chat,
         {"model": "deepseek-chat", "messages": SYSTEM},
+        USAGE,
     ),
     by_openai(
         "xai-chat",
@@ -147,6 +169,7 @@ OPENAI_CASES = [
         "https://api.x.ai/v1",
         openai_chat,
         {"model": "grok-4", "messages": SYSTEM, "temperature": 0.5},
+        USAGE,
     ),
     by_openai(
         "openrouter-chat-openai",
@@ -161,6 +184,7 @@ OPENAI_CASES = [
         "https://api.holysheep.ai/v1",
         openai_chat,
         {"model": "gpt-5-mini", "messages": MESSAGES},
+        USAGE,
     ),
     by_openai(
         "compatible-chat",
@@ -168,6 +192,7 @@ OPENAI_CASES = [
         "http://vllm.test:8000/v1",
         openai_chat,
         {"model": "Qwen/Qwen3-8B", "messages": MESSAGES, "max_tokens": 50},
+        USAGE,
         base_url="http://vllm.test:8000/v1",
     ),
 ]
@@ -195,7 +220,17 @@ def azure_responses(base: str, fields: dict[str, Any]) -> None:
 
 AZURE_OURS = {"api_key": KEY, "endpoint": AZURE, "api_version": AZURE_VERSION}
 AZURE_CASES = [
-    Case("azure-chat", "azure.chat", "openai", AZURE, "chat", azure_chat, CHAT, AZURE_OURS),
+    Case(
+        "azure-chat",
+        "azure.chat",
+        "openai",
+        AZURE,
+        "chat",
+        azure_chat,
+        CHAT,
+        AZURE_OURS,
+        USAGE,
+    ),
     Case(
         "azure-responses",
         "azure.responses",
@@ -242,7 +277,7 @@ ANTHROPIC_FULL = {
 def by_anthropic(name: str, send: Send, fields: dict[str, Any]) -> Case:
     return Case(
         name,
-        "anthropic.messages",
+        "anthropic.chat",
         "anthropic",
         ANTHROPIC,
         "anthropic",
@@ -335,7 +370,7 @@ GEMINI_FULL = {
     "generationConfig": {"temperature": 0.5, "maxOutputTokens": 100},
     "tools": [{"functionDeclarations": [{"name": "now", "description": "The time."}]}],
 }
-VERTEX_OURS = {"token": KEY, "project": "my-project", "location": "us-central1"}
+VERTEX_OURS = {"access_token": KEY, "project": "my-project", "location": "us-central1"}
 GOOGLE_CASES = [
     Case(
         "gemini-chat",
@@ -366,11 +401,11 @@ GOOGLE_CASES = [
         vertex_chat,
         GEMINI_CALL,
         VERTEX_OURS,
-        vertex_default,
+        default=vertex_default,
     ),
     Case(
-        "interactions-create",
-        "interactions.create",
+        "interactions-chat",
+        "interactions.chat",
         "google-genai",
         GEMINI,
         "interactions",
@@ -486,7 +521,7 @@ OTHER_CASES = [
             "tools": TOOLS,
         },
         {},
-        ollama_default,
+        default=ollama_default,
     ),
 ]
 
@@ -528,6 +563,9 @@ def bedrock_invoke(base: str, fields: dict[str, Any]) -> None:
     read(answer["body"])
 
 
+SIGNED = SigV4(
+    AWSCredentials(KEY, "test-secret"), REGION, clock=lambda: datetime(2026, 11, 26, tzinfo=UTC)
+)
 CONVERSE = {
     "model": HAIKU,
     "messages": [{"role": "user", "content": [{"text": "Say hello."}]}],
@@ -549,8 +587,8 @@ BEDROCK_CASES = [
         "bedrock",
         send,
         fields,
-        {"region": REGION},
-        bedrock_default,
+        {"region": REGION, "authorize": SIGNED},
+        default=bedrock_default,
     )
     for name, send, fields in (
         ("chat", bedrock_converse, CONVERSE),
