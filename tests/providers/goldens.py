@@ -7,12 +7,14 @@ import json
 import re
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 from urllib.parse import urlsplit
 
 from .differences import difference
 from .recording import Caught, Recorder, quiet_environment
-from .sdks import Case
+
+if TYPE_CHECKING:
+    from .sdks import Case
 
 __all__ = ["GOLDEN", "Golden", "installed", "load", "record", "text", "without_moment"]
 

@@ -11,9 +11,9 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 from unittest import mock
 
 __all__ = ["Caught", "Recorder", "quiet_environment"]
@@ -114,7 +114,7 @@ class Recorder:
         """``http://127.0.0.1:port``."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
-    def __enter__(self) -> Recorder:
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -125,7 +125,7 @@ class Recorder:
 
 
 @contextlib.contextmanager
-def quiet_environment() -> Iterator[None]:
+def quiet_environment() -> Generator[None]:
     """Nothing of this machine: no key, no proxy, no home with settings in it."""
     with tempfile.TemporaryDirectory() as home:
         left = {"PATH": os.environ.get("PATH", ""), "HOME": home}

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sans_io_stream.providers.signing import AWSCredentials, SigV4
+from sans_io_stream.providers.signing import AWSCredentials, Bearer, SigV4
 
 __all__ = ["CASES", "Case"]
 
@@ -89,6 +90,12 @@ def openai_completions(base: str, fields: dict[str, Any]) -> None:
     read(openai_client(base).completions.create(stream=True, **fields))
 
 
+def openai_account(base: str, fields: dict[str, Any]) -> None:
+    account = {"organization": "org-1", "project": "proj-1"}
+    client: Any = module("openai").OpenAI(api_key=KEY, base_url=base, **account)
+    read(client.chat.completions.create(stream=True, **fields))
+
+
 OPENAI = "https://api.openai.com/v1"
 USAGE = {"stream_options": {"include_usage": True}}
 CHAT = {"model": "gpt-5-mini", "messages": MESSAGES}
@@ -138,6 +145,16 @@ def by_openai(
 OPENAI_CASES = [
     by_openai("openai-chat", "openai.chat", OPENAI, openai_chat, CHAT, USAGE),
     by_openai("openai-chat-plain", "openai.chat", OPENAI, openai_chat, CHAT, stream_options=None),
+    by_openai(
+        "openai-chat-account",
+        "openai.chat",
+        OPENAI,
+        openai_account,
+        CHAT,
+        USAGE,
+        organization="org-1",
+        project="proj-1",
+    ),
     by_openai("openai-chat-full", "openai.chat", OPENAI, openai_chat, CHAT_FULL),
     by_openai("openai-responses", "openai.responses", OPENAI, openai_responses, RESPONSES),
     by_openai(
@@ -218,28 +235,40 @@ def azure_responses(base: str, fields: dict[str, Any]) -> None:
     read(azure_client(base).responses.create(stream=True, **fields))
 
 
-AZURE_OURS = {"api_key": KEY, "endpoint": AZURE, "api_version": AZURE_VERSION}
+def azure_entra(base: str, fields: dict[str, Any]) -> None:
+    client: Any = module("openai").AzureOpenAI(
+        azure_ad_token_provider=lambda: KEY, azure_endpoint=base, api_version=AZURE_VERSION
+    )
+    read(client.chat.completions.create(stream=True, **fields))
+
+
+AZURE_OURS = {"endpoint": AZURE, "api_version": AZURE_VERSION}
+
+
+def by_azure(
+    name: str, send: Send, fields: dict[str, Any], theirs: dict[str, Any], **ours: Any
+) -> Case:
+    kind = name.split("-")[1]
+    return Case(
+        name, f"azure.{kind}", "openai", AZURE, kind, send, fields, AZURE_OURS | ours, theirs
+    )
+
+
 AZURE_CASES = [
+    by_azure("azure-chat", azure_chat, CHAT, USAGE, api_key=KEY),
+    by_azure("azure-chat-entra", azure_entra, CHAT, USAGE, authorize=Bearer(lambda: KEY)),
+    by_azure("azure-responses", azure_responses, RESPONSES, {}, api_key=KEY),
+    # Microsoft documents the plain client for the surface without versions.
     Case(
-        "azure-chat",
+        "azure-chat-v1",
         "azure.chat",
         "openai",
-        AZURE,
+        f"{AZURE}/openai/v1",
         "chat",
-        azure_chat,
+        openai_chat,
         CHAT,
-        AZURE_OURS,
+        {"endpoint": AZURE, "api_key": KEY},
         USAGE,
-    ),
-    Case(
-        "azure-responses",
-        "azure.responses",
-        "openai",
-        AZURE,
-        "responses",
-        azure_responses,
-        RESPONSES,
-        AZURE_OURS,
     ),
 ]
 
@@ -274,7 +303,7 @@ ANTHROPIC_FULL = {
 }
 
 
-def by_anthropic(name: str, send: Send, fields: dict[str, Any]) -> Case:
+def by_anthropic(name: str, send: Send, fields: dict[str, Any], **two: dict[str, Any]) -> Case:
     return Case(
         name,
         "anthropic.chat",
@@ -284,11 +313,19 @@ def by_anthropic(name: str, send: Send, fields: dict[str, Any]) -> Case:
         send,
         fields,
         default=anthropic_default,
+        **two,
     )
 
 
 ANTHROPIC_CASES = [
     by_anthropic("anthropic-messages", anthropic_messages, ANTHROPIC_CALL),
+    by_anthropic(
+        "anthropic-messages-system",
+        anthropic_messages,
+        {"model": "claude-sonnet-4-5", "max_tokens": 100},
+        ours={"api_key": KEY, "messages": SYSTEM},
+        theirs={"messages": MESSAGES, "system": "Be brief."},
+    ),
     by_anthropic("anthropic-messages-full", anthropic_messages, ANTHROPIC_FULL),
     by_anthropic(
         "anthropic-messages-betas",
@@ -354,6 +391,12 @@ def vertex_chat(base: str, fields: dict[str, Any]) -> None:
     gemini_stream(vertex_client(base), fields)
 
 
+def vertex_express(base: str, fields: dict[str, Any]) -> None:
+    options = {"base_url": base}
+    client = module("google.genai").Client(vertexai=True, api_key=KEY, http_options=options)
+    gemini_stream(client, fields)
+
+
 def interactions_create(base: str, fields: dict[str, Any]) -> None:
     # Its client is closed as soon as nothing refers to it.
     client = gemini_client(base)
@@ -361,6 +404,7 @@ def interactions_create(base: str, fields: dict[str, Any]) -> None:
 
 
 GEMINI = "https://generativelanguage.googleapis.com"
+EXPRESS = "https://aiplatform.googleapis.com"
 VERTEX = "https://us-central1-aiplatform.googleapis.com"
 CONTENTS = [{"role": "user", "parts": [{"text": "Say hello."}]}]
 GEMINI_CALL = {"model": "gemini-2.5-flash", "contents": CONTENTS}
@@ -371,47 +415,62 @@ GEMINI_FULL = {
     "tools": [{"functionDeclarations": [{"name": "now", "description": "The time."}]}],
 }
 VERTEX_OURS = {"access_token": KEY, "project": "my-project", "location": "us-central1"}
+
+
+def by_google(
+    name: str,
+    base: str,
+    send: Send,
+    fields: dict[str, Any],
+    ours: dict[str, Any],
+    theirs: dict[str, Any] | None = None,
+) -> Case:
+    provider = name.split("-")[0]
+    default = {"gemini": gemini_default, "interactions": gemini_default, "vertex": vertex_default}
+    return Case(
+        name,
+        f"{provider}.chat",
+        "google-genai",
+        base,
+        "interactions" if provider == "interactions" else "gemini",
+        send,
+        fields,
+        ours,
+        theirs or {},
+        default[provider] if base != EXPRESS else None,
+    )
+
+
+KEYED = {"api_key": KEY}
+FLASH = {"model": "gemini-2.5-flash"}
+INSTRUCTED = {"contents": CONTENTS, "systemInstruction": GEMINI_FULL["systemInstruction"]}
 GOOGLE_CASES = [
-    Case(
-        "gemini-chat",
-        "gemini.chat",
-        "google-genai",
+    by_google("gemini-chat", GEMINI, gemini_chat, GEMINI_CALL, KEYED),
+    by_google("gemini-chat-full", GEMINI, gemini_chat, GEMINI_FULL, KEYED),
+    by_google(
+        "gemini-chat-messages",
         GEMINI,
-        "gemini",
         gemini_chat,
-        GEMINI_CALL,
-        default=gemini_default,
+        FLASH,
+        {**KEYED, "messages": SYSTEM},
+        INSTRUCTED,
     ),
-    Case(
-        "gemini-chat-full",
-        "gemini.chat",
-        "google-genai",
-        GEMINI,
-        "gemini",
-        gemini_chat,
-        GEMINI_FULL,
-        default=gemini_default,
-    ),
-    Case(
-        "vertex-chat",
-        "vertex.chat",
-        "google-genai",
+    by_google("vertex-chat", VERTEX, vertex_chat, GEMINI_CALL, VERTEX_OURS),
+    by_google(
+        "vertex-chat-messages",
         VERTEX,
-        "gemini",
         vertex_chat,
-        GEMINI_CALL,
-        VERTEX_OURS,
-        default=vertex_default,
+        FLASH,
+        {**VERTEX_OURS, "messages": SYSTEM},
+        INSTRUCTED,
     ),
-    Case(
+    by_google("vertex-chat-express", EXPRESS, vertex_express, GEMINI_CALL, KEYED),
+    by_google(
         "interactions-chat",
-        "interactions.chat",
-        "google-genai",
         GEMINI,
-        "interactions",
         interactions_create,
-        {"model": "gemini-2.5-flash", "input": "Say hello."},
-        default=gemini_default,
+        {**FLASH, "input": "Say hello.", "background": True},
+        KEYED,
     ),
 ]
 
@@ -553,6 +612,14 @@ def bedrock_converse(base: str, fields: dict[str, Any]) -> None:
     read(bedrock_client(base).converse_stream(modelId=model, **fields)["stream"])
 
 
+def bedrock_by_key(base: str, fields: dict[str, Any]) -> None:
+    # The SDK takes it from nowhere else; the recorder puts the environment back.
+    os.environ["AWS_BEARER_TOKEN_BEDROCK"] = KEY
+    fields = dict(fields)
+    client: Any = module("boto3").client("bedrock-runtime", region_name=REGION, endpoint_url=base)
+    read(client.converse_stream(modelId=fields.pop("model"), **fields)["stream"])
+
+
 def bedrock_invoke(base: str, fields: dict[str, Any]) -> None:
     fields = dict(fields)
     client = bedrock_client(base)
@@ -578,22 +645,36 @@ INVOKE = {
     "max_tokens": 100,
     "messages": MESSAGES,
 }
-BEDROCK_CASES = [
-    Case(
-        f"bedrock-{name}",
-        f"bedrock.{name}",
+
+
+def by_bedrock(
+    name: str, send: Send, fields: dict[str, Any], ours: dict[str, Any], **two: dict[str, Any]
+) -> Case:
+    return Case(
+        name,
+        f"bedrock.{name.split('-')[1]}",
         "boto3",
         BEDROCK,
         "bedrock",
         send,
         fields,
-        {"region": REGION, "authorize": SIGNED},
+        {"region": REGION, **ours},
         default=bedrock_default,
+        **two,
     )
-    for name, send, fields in (
-        ("chat", bedrock_converse, CONVERSE),
-        ("invoke", bedrock_invoke, INVOKE),
-    )
+
+
+BEDROCK_CASES = [
+    by_bedrock("bedrock-chat", bedrock_converse, CONVERSE, {"authorize": SIGNED}),
+    by_bedrock(
+        "bedrock-chat-messages",
+        bedrock_converse,
+        {"model": HAIKU},
+        {"authorize": SIGNED, "messages": SYSTEM},
+        theirs={"messages": CONVERSE["messages"], "system": CONVERSE["system"]},
+    ),
+    by_bedrock("bedrock-chat-key", bedrock_by_key, CONVERSE, KEYED),
+    by_bedrock("bedrock-invoke", bedrock_invoke, INVOKE, {"authorize": SIGNED}),
 ]
 
 CASES = {
