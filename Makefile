@@ -10,7 +10,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types suite bench bench-sockets exhaustive format clean
+.PHONY: help demo test lint types suite bench bench-sockets goldens exhaustive format clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,9 @@ bench: $(STAMP) ## Run the benchmarks; ARGS=--quick for a short run
 
 bench-sockets: $(VENV)/.peers ## Measure over sockets, beside the clients that people use
 	$(BIN)/python -m tests.benchmarks.sockets $(ARGS)
+
+goldens: $(VENV)/.sdks ## Record what the vendors' SDKs send; ARGS=--check to compare instead
+	$(BIN)/python -m tests.providers.record $(ARGS)
 
 exhaustive: $(STAMP) ## Run the tests that take minutes: every cut, many examples
 	SANS_IO_STREAM_EXHAUSTIVE=1 HYPOTHESIS_PROFILE=exhaustive \
@@ -75,4 +78,9 @@ $(STAMP): pyproject.toml
 $(VENV)/.peers: $(STAMP)
 	@echo "Installing other clients into $(VENV) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,peers]'
+	@touch $@
+
+$(VENV)/.sdks: $(STAMP)
+	@echo "Installing the vendors' SDKs into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,sdks]'
 	@touch $@
