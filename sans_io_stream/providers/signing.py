@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote_to_bytes
 
+from ..secret import Secret
 from ..url import parse_url
 
 if TYPE_CHECKING:
@@ -44,16 +45,14 @@ out some of these (botocore ``SIGNED_HEADERS_BLACKLIST``, smithy ``ALWAYS_UNSIGN
 OURS = frozenset({"authorization", "x-amz-date", "x-amz-security-token"})
 """What a signature brings, in place of what the request had."""
 NAME = re.compile(r"[a-z0-9-]+")
-# RFC 7235, 2.1 token68, with what tokens of OAuth 2.0 may hold (RFC 6750, 2.1: VSCHAR).
-VISIBLE = re.compile(r"[\x21-\x7e]+")
 
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class AWSCredentials:
     """A key of AWS and its secret; ``session_token`` too if they are temporary.
 
-    Raises ``ValueError`` for what cannot be a credential: the empty text, blanks and control
-    characters, anything that is not ASCII.
+    Raises ``ValueError`` for what cannot be a credential: what is no text, the empty text,
+    blanks and control characters, anything that is not ASCII.
     """
 
     access_key: str
@@ -61,20 +60,16 @@ class AWSCredentials:
     session_token: str | None
 
     def __init__(self, access_key: str, secret_key: str, session_token: str | None = None) -> None:
-        given = {"access_key": access_key, "secret_key": secret_key, "session_token": session_token}
-        wrong = [
-            name
-            for name, value in given.items()
-            if not is_visible(value) and (value is not None or name != "session_token")
-        ]
-        if wrong:
-            # A traceback may show the variables of this frame.
-            del given, access_key, secret_key, session_token
-            raise ValueError(
-                f"{wrong[0]} is no credential of AWS: it has to be text of visible ASCII "
-                "characters, without blanks or line breaks"
-            )
+        given = {
+            "access_key": hidden(access_key),
+            "secret_key": hidden(secret_key),
+            "session_token": None if session_token is None else hidden(session_token),
+        }
+        # A traceback may show the variables of this frame.
+        del access_key, secret_key, session_token
         for name, value in given.items():
+            if value is not None:
+                value.check(name)
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
@@ -107,12 +102,13 @@ class SigV4:
         *,
         clock: Callable[[], datetime],
     ) -> None:
+        if not isinstance(credentials, AWSCredentials) and not callable(credentials):
+            # A key and its secret may be here, one in the place of the other.
+            del credentials, region, service
+            raise TypeError("credentials are AWSCredentials, or a callable that returns them")
         for what, name in (("region", region), ("service", service)):
             if not NAME.fullmatch(name):
                 raise ValueError(f"a {what} is lower-case letters, digits and hyphens: {name!r}")
-        if not isinstance(credentials, AWSCredentials) and not callable(credentials):
-            del credentials
-            raise TypeError("credentials are AWSCredentials, or a callable that returns them")
         self._credentials = credentials
         self._region = region
         self._service = service
@@ -123,23 +119,22 @@ class SigV4:
         found = given if isinstance(given, AWSCredentials) else given()
         if isinstance(found, Awaitable):
             return self._later(request, found)
+        found = known(found)
         return self._signed(request, found)
 
     def __repr__(self) -> str:
         return f"<SigV4 {self._service} in {self._region}>"
 
     async def _later(self, request: HTTPRequest, found: Awaitable[AWSCredentials]) -> HTTPRequest:
-        return self._signed(request, await found)
+        return self._signed(request, known(await found))
 
-    def _signed(self, request: HTTPRequest, keys: AWSCredentials) -> HTTPRequest:
-        # All that may raise comes first, while no variable holds a secret.
+    def _signed(self, request: HTTPRequest, keys: AWSCredentials | type) -> HTTPRequest:
+        if isinstance(keys, type):
+            raise TypeError(f"credentials() returned a {keys.__name__}, not AWSCredentials")
+        # All that may raise comes first, while no variable shows a secret.
         time = self._clock()
         if time.tzinfo is None:
             raise ValueError("the clock of SigV4 returns an aware time: datetime.now(UTC)")
-        if not isinstance(keys, AWSCredentials):  # pyright: ignore[reportUnnecessaryIsInstance]
-            kind = type(keys).__name__
-            del keys
-            raise TypeError(f"credentials() returned a {kind}, not AWSCredentials")
         url = parse_url(request.url)
         stamp = time.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
         kept = [pair for pair in request.headers if pair[0] not in OURS]
@@ -158,7 +153,7 @@ class SigV4:
             f"{ALGORITHM} Credential={keys.access_key}/{scope}, "
             f"SignedHeaders={';'.join(headers)}, Signature={signature}"
         )
-        return replace(request, headers=(*kept, ("authorization", says)))
+        return replace(request, headers=(*kept, ("authorization", Secret(says))))
 
 
 class Bearer:
@@ -180,30 +175,31 @@ class Bearer:
         token = self._token()
         if isinstance(token, Awaitable):
             return self._later(request, token)
+        token = hidden(token)
         return bearing(request, token)
 
     def __repr__(self) -> str:
         return "<Bearer>"
 
     async def _later(self, request: HTTPRequest, token: Awaitable[str]) -> HTTPRequest:
-        return bearing(request, await token)
+        return bearing(request, hidden(await token))
 
 
-def bearing(request: HTTPRequest, token: str) -> HTTPRequest:
+def bearing(request: HTTPRequest, token: Secret) -> HTTPRequest:
     """``request`` with that token."""
-    if not is_visible(token):
-        del token
-        raise ValueError(
-            "token() has to return text of visible ASCII characters: strip a blank or a line "
-            "break, and leave out the word 'Bearer'"
-        )
+    token.check("the token")
     kept = [pair for pair in request.headers if pair[0] != "authorization"]
-    return replace(request, headers=(*kept, ("authorization", f"Bearer {token}")))
+    return replace(request, headers=(*kept, ("authorization", Secret(f"Bearer {token}"))))
 
 
-def is_visible(value: object) -> bool:
-    """Whether this is text that can be a credential."""
-    return isinstance(value, str) and VISIBLE.fullmatch(value) is not None
+def known(found: object) -> AWSCredentials | type:
+    """Credentials as they are; of anything else its type, since its text may be a secret."""
+    return found if isinstance(found, AWSCredentials) else type(found)
+
+
+def hidden(text: object) -> Secret:
+    """``text`` as a secret; what is no text as the empty one, which no credential is."""
+    return Secret(text) if isinstance(text, str) else Secret()
 
 
 def sha256(data: bytes) -> str:
