@@ -119,8 +119,9 @@ class SigV4:
         found = given if isinstance(given, AWSCredentials) else given()
         if isinstance(found, Awaitable):
             return self._later(request, found)
-        found = known(found)
-        return self._signed(request, found)
+        keys = known(found)
+        del found
+        return self._signed(request, keys)
 
     def __repr__(self) -> str:
         return f"<SigV4 {self._service} in {self._region}>"

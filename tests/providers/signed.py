@@ -42,6 +42,6 @@ def botocore_signed(
     asked = awsrequest.AWSRequest(request.method, request.url, data=request.body)
     for name, value in request.headers:
         asked.headers.add_header(name, value)
-    with mock.patch.object(auth, "get_current_datetime", lambda: time):
+    with mock.patch.object(auth, "get_current_datetime", return_value=time):
         auth.SigV4Auth(credentials, service, region).add_auth(asked)
     return {name.lower(): value for name, value in asked.headers.items()}
