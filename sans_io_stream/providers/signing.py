@@ -73,7 +73,7 @@ class AWSCredentials:
             object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
-        return f"<AWSCredentials{', temporary' if self.session_token else ''}>"
+        return "<AWSCredentials>"
 
 
 AWSKeys = AWSCredentials | Callable[[], AWSCredentials | Awaitable[AWSCredentials]]
@@ -124,7 +124,7 @@ class SigV4:
         return self._signed(request, keys)
 
     def __repr__(self) -> str:
-        return f"<SigV4 {self._service} in {self._region}>"
+        return "<SigV4>"
 
     async def _later(self, request: HTTPRequest, found: Awaitable[AWSCredentials]) -> HTTPRequest:
         return self._signed(request, known(await found))

@@ -2,17 +2,19 @@
 
 Each call of ``sdks.CASES`` is made on the loopback and written to ``golden/``. With ``--check``
 nothing is written: what the installed SDKs send is compared with what is recorded, releases
-apart, and a difference is exit code 1.
+apart, and a difference is exit code 1. So it goes with botocore's signatures.
 """
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import json
 import sys
 
 from .goldens import GOLDEN, Golden, installed, load, record, text
 from .sdks import CASES
+from .signed import SIGNATURES, botocore_signatures, recorded_signatures
 
 __all__ = ["main"]
 
@@ -56,7 +58,19 @@ def main(arguments: list[str] | None = None) -> int:
             GOLDEN.mkdir(exist_ok=True)
             (GOLDEN / f"{name}.json").write_text(text(found), "utf-8")
             print(f"{name}: recorded {found['sdk']}")
+    if not options.names:
+        differ += record_signatures(check=options.check)
     return 1 if differ else 0
+
+
+def record_signatures(*, check: bool) -> bool:
+    """Do the same with botocore's signatures; whether they differ."""
+    found = botocore_signatures()
+    if not check:
+        SIGNATURES.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
+    same = recorded_signatures() == found
+    print(f"signatures: botocore {'signs as recorded' if same else 'signs otherwise'}")
+    return not same
 
 
 if __name__ == "__main__":
