@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Coroutine
-from typing import TypeVar, cast
+from collections.abc import Awaitable
+from typing import Protocol, TypeVar, cast, runtime_checkable
 
 __all__ = ["acalled", "called"]
 
 T = TypeVar("T")
+
+
+@runtime_checkable
+class Closing(Protocol):
+    """What can be put away unbegun: a coroutine, or what stands for one."""
+
+    def close(self) -> None: ...
 
 
 async def acalled(name: str, result: Awaitable[T] | T) -> T:
@@ -19,8 +26,9 @@ async def acalled(name: str, result: Awaitable[T] | T) -> T:
 
 def called(name: str, result: Awaitable[T] | T) -> T:
     """The same where nothing can wait. Raises ``TypeError`` if it is asynchronous."""
-    if isinstance(result, Coroutine):
-        result.close()
     if isinstance(result, Awaitable):
+        # A coroutine that was never begun would warn of it.
+        if isinstance(result, Closing):
+            result.close()
         raise TypeError(f"{name} is asynchronous, and this stream is not: pass a function")
     return result

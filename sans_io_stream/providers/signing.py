@@ -12,10 +12,10 @@ from __future__ import annotations
 import hashlib
 import hmac
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from urllib.parse import quote, unquote_to_bytes
 
 from ..secret import Secret
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["AWSCredentials", "Bearer", "SigV4", "Token"]
 
+T = TypeVar("T")
 Token = Callable[[], str | Awaitable[str]]
 """Where a token comes from, asked before each attempt."""
 
@@ -79,6 +80,31 @@ class AWSCredentials:
 AWSKeys = AWSCredentials | Callable[[], AWSCredentials | Awaitable[AWSCredentials]]
 
 
+class Later(Awaitable["HTTPRequest"], Generic[T]):
+    """``then`` of what ``found`` gives once that is waited for, with ``keep`` done to it first.
+
+    No coroutine: where nothing can wait, ``close`` puts away that which was never begun.
+    """
+
+    def __init__(
+        self,
+        found: Awaitable[object],
+        keep: Callable[[object], T],
+        then: Callable[[T], HTTPRequest],
+    ) -> None:
+        self._found = found
+        self._keep = keep
+        self._then = then
+
+    def __await__(self) -> Generator[Any, Any, HTTPRequest]:
+        return self._then(self._keep((yield from self._found.__await__())))
+
+    def close(self) -> None:
+        """Close what was to be waited for, if it is a coroutine."""
+        if isinstance(self._found, Coroutine):
+            cast("Coroutine[Any, Any, object]", self._found).close()
+
+
 class SigV4:
     """Signs each attempt with AWS Signature Version 4: ``authorize=SigV4(...)``.
 
@@ -118,16 +144,13 @@ class SigV4:
         given = self._credentials
         found = given if isinstance(given, AWSCredentials) else given()
         if isinstance(found, Awaitable):
-            return self._later(request, found)
+            return Later(found, known, lambda keys: self._signed(request, keys))
         keys = known(found)
         del found
         return self._signed(request, keys)
 
     def __repr__(self) -> str:
         return "<SigV4>"
-
-    async def _later(self, request: HTTPRequest, found: Awaitable[AWSCredentials]) -> HTTPRequest:
-        return self._signed(request, known(await found))
 
     def _signed(self, request: HTTPRequest, keys: AWSCredentials | type) -> HTTPRequest:
         if isinstance(keys, type):
@@ -175,15 +198,12 @@ class Bearer:
     def __call__(self, request: HTTPRequest) -> HTTPRequest | Awaitable[HTTPRequest]:
         token = self._token()
         if isinstance(token, Awaitable):
-            return self._later(request, token)
+            return Later(token, hidden, lambda text: bearing(request, text))
         token = hidden(token)
         return bearing(request, token)
 
     def __repr__(self) -> str:
         return "<Bearer>"
-
-    async def _later(self, request: HTTPRequest, token: Awaitable[str]) -> HTTPRequest:
-        return bearing(request, hidden(await token))
 
 
 def bearing(request: HTTPRequest, token: Secret) -> HTTPRequest:
