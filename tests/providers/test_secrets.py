@@ -71,7 +71,7 @@ def shown(error: BaseException) -> str:
         {"api_key": KEY.encode()},
         {"no_such": {1: {2j: 3}}},
     ],
-    ids=", ".join,
+    ids=str,
 )
 def test_a_builder_that_fails_shows_no_key(name: str, wrong: dict[str, Any]) -> None:
     build, given = BUILDERS[name]
