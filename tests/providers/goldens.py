@@ -75,7 +75,11 @@ def record(case: Case) -> Golden:
     """
     base = urlsplit(case.base)
     # What an SDK warns of is its own affair.
-    with warnings.catch_warnings(), quiet_environment(), Recorder(case.answer) as recorder:
+    with (
+        warnings.catch_warnings(),
+        quiet_environment(),
+        Recorder(case.answer, secure=case.secure) as recorder,
+    ):
         warnings.simplefilter("ignore")
         case.send(f"{recorder.origin}{base.path}", {**case.fields, **case.theirs})
         default = None if case.default is None else case.default().rstrip("/")

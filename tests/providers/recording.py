@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import contextlib
 import os
+import ssl
 import tempfile
 import threading
 from collections.abc import Generator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 from unittest import mock
+
+import trustme
 
 __all__ = ["Caught", "Recorder", "quiet_environment"]
 
@@ -83,9 +87,13 @@ class Caught(NamedTuple):
 
 
 class Recorder:
-    """A server on the loopback that answers every request with one stream: use with ``with``."""
+    """A server on the loopback that answers every request with one stream: use with ``with``.
 
-    def __init__(self, answer: str) -> None:
+    ``secure`` is whether it speaks TLS; then ``AWS_CA_BUNDLE`` names the authority to trust.
+    """
+
+    def __init__(self, answer: str, *, secure: bool = False) -> None:
+        self._secure = secure
         self.caught: list[Caught] = []
         recorder, (kind, body) = self, ANSWERS[answer]
 
@@ -111,10 +119,20 @@ class Recorder:
 
     @property
     def origin(self) -> str:
-        """``http://127.0.0.1:port``."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        """``http://127.0.0.1:port``, or ``https://…``."""
+        scheme = "https" if self._secure else "http"
+        return f"{scheme}://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
+        if self._secure:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority = trustme.CA()
+            leaf: Any = authority.issue_cert("127.0.0.1")
+            leaf.configure_cert(context)
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
+            bundle = Path(os.environ["HOME"]) / "authority.pem"
+            authority.cert_pem.write_to_path(bundle)
+            os.environ["AWS_CA_BUNDLE"] = str(bundle)
         self._thread.start()
         return self
 

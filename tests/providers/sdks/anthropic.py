@@ -34,7 +34,7 @@ ANTHROPIC_FULL = {
 }
 
 
-def by_anthropic(name: str, send: Send, fields: dict[str, Any], **two: dict[str, Any]) -> Case:
+def by_anthropic(name: str, send: Send, fields: dict[str, Any], **more: Any) -> Case:
     return Case(
         name,
         "anthropic.chat",
@@ -44,7 +44,7 @@ def by_anthropic(name: str, send: Send, fields: dict[str, Any], **two: dict[str,
         send,
         fields,
         default=anthropic_default,
-        **two,
+        **more,
     )
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from datetime import UTC, datetime
 from typing import Any
 
 from sans_io_stream.providers.signing import AWSCredentials, SigV4
 
-from .case import KEY, MESSAGES, SYSTEM, Case, Send, module, read
+from .case import KEY, KEYED, MESSAGES, SYSTEM, Case, Send, module, read
 
 REGION = "us-east-1"
 BEDROCK = f"https://bedrock-runtime.{REGION}.amazonaws.com"
@@ -33,6 +34,14 @@ def bedrock_converse(base: str, fields: dict[str, Any]) -> None:
     fields = dict(fields)
     model = fields.pop("model")
     read(bedrock_client(base).converse_stream(modelId=model, **fields)["stream"])
+
+
+def bedrock_by_key(base: str, fields: dict[str, Any]) -> None:
+    # The SDK takes it from nowhere else; the recorder puts the environment back.
+    os.environ["AWS_BEARER_TOKEN_BEDROCK"] = KEY
+    fields = dict(fields)
+    client = module("boto3").client("bedrock-runtime", region_name=REGION, endpoint_url=base)
+    read(client.converse_stream(modelId=fields.pop("model"), **fields)["stream"])
 
 
 def bedrock_invoke(base: str, fields: dict[str, Any]) -> None:
@@ -63,7 +72,7 @@ INVOKE = {
 
 
 def by_bedrock(
-    name: str, send: Send, fields: dict[str, Any], ours: dict[str, Any], **two: dict[str, Any]
+    name: str, send: Send, fields: dict[str, Any], ours: dict[str, Any], **more: Any
 ) -> Case:
     return Case(
         name,
@@ -75,7 +84,7 @@ def by_bedrock(
         fields,
         {"region": REGION, **ours},
         default=bedrock_default,
-        **two,
+        **more,
     )
 
 
@@ -88,5 +97,6 @@ BEDROCK_CASES = [
         {"authorize": SIGNED, "messages": SYSTEM},
         theirs={"messages": CONVERSE["messages"], "system": CONVERSE["system"]},
     ),
+    by_bedrock("bedrock-chat-key", bedrock_by_key, CONVERSE, KEYED, secure=True),
     by_bedrock("bedrock-invoke", bedrock_invoke, INVOKE, {"authorize": SIGNED}),
 ]

@@ -48,6 +48,8 @@ class Case:
     """What the SDK alone is told: that which the builder says unasked."""
     default: Callable[[], str] | None = None
     """The base URL that the SDK has by itself; None if it has none."""
+    secure: bool = False
+    """Whether the SDK makes this call over TLS alone."""
 
 
 def module(name: str) -> Any:

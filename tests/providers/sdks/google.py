@@ -142,4 +142,15 @@ GOOGLE_CASES = [
         {**FLASH, "input": "Say hello.", "background": True},
         KEYED,
     ),
+    by_google(
+        "interactions-chat-messages",
+        GEMINI,
+        interactions_create,
+        FLASH,
+        {**KEYED, "messages": SYSTEM},
+        {
+            "input": [{"type": "user_input", "content": [{"type": "text", "text": "Say hello."}]}],
+            "system_instruction": "Be brief.",
+        },
+    ),
 ]
