@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["DIFFERENCES", "Difference", "difference"]
+__all__ = ["DIFFERENCES", "Difference"]
 
 
 class Difference(NamedTuple):
@@ -17,8 +17,6 @@ class Difference(NamedTuple):
     reason: str
     varies: bool = False
     """Its value is another one on each machine, release or call: its name alone is recorded."""
-    sdks: tuple[str, ...] = ()
-    """The SDKs for which this holds; none for all."""
 
 
 STAINLESS = "the SDK's generator tells of the program and the machine; no API acts on it"
@@ -65,9 +63,3 @@ DIFFERENCES = {
     "amz-sdk-request": Difference("which attempt of how many: for statistics", varies=True),
 }
 """By name in lower case."""
-
-
-def difference(header: str, sdk: str) -> Difference | None:
-    """Why ``header`` need not be equal to what ``sdk`` sends; None if it has to be."""
-    found = DIFFERENCES.get(header)
-    return found if found is not None and (not found.sdks or sdk in found.sdks) else None
