@@ -145,6 +145,15 @@ OPENAI_CASES = [
         USAGE,
     ),
     by_openai(
+        "holysheep-chat-options",
+        "holysheep.chat",
+        "https://api.holysheep.ai/v1",
+        openai_chat,
+        CHAT,
+        {"stream_options": {**USAGE["stream_options"], "include_model": True}},
+        include_model=True,
+    ),
+    by_openai(
         "compatible-chat",
         "compatible.chat",
         "http://vllm.test:8000/v1",
