@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..headers import HeaderPairs
     from ..request import HTTPRequest
 
-__all__ = ["AWSCredentials", "Bearer", "SigV4", "Token"]
+__all__ = ["AWSCredentials", "AWSKeys", "Bearer", "SigV4", "Token"]
 
 T = TypeVar("T")
 Token = Callable[[], str | Awaitable[str]]
