@@ -17,6 +17,7 @@ from .stream import StreamOptions
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
     from sans_io_stream.providers import Provider
+    from sans_io_stream.request import Authorizer
 
 __all__ = ["asked"]
 
@@ -24,6 +25,18 @@ OPTIONS = frozenset(StreamOptions.__annotations__)
 SECRETS = ("api_key", "access_token")
 CREDENTIALS = (*SECRETS, "authorize")
 """Any one of them says who is asking."""
+
+
+def by_aws(fields: dict[str, Any]) -> Authorizer | None:
+    """A signer with the usual credentials of AWS, if they are there."""
+    from .signing import REQUIRED, sigv4
+
+    there = all(os.environ.get(name) for name in REQUIRED)
+    return sigv4(fields.get("region")) if there else None
+
+
+SIGNERS = {"bedrock": by_aws}
+"""Whom a signature tells who is asking, where there is no key."""
 
 
 def asked(
@@ -60,8 +73,11 @@ def complete(provider: Provider, fields: dict[str, Any]) -> None:
     if any(fields.get(name) for name in CREDENTIALS):
         return
     key = from_environment(provider.key_variables)
+    signer = SIGNERS.get(provider.name)
     if key is not None:
         fields["api_key"] = Secret(key)
+    elif signer is not None and (authorize := signer(fields)) is not None:
+        fields["authorize"] = authorize
     elif provider.needs_key:
         wanted = "api_key=..." if provider.key_variables else "access_token=... or authorize=..."
         places = " or ".join(provider.key_variables)

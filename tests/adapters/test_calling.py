@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from sans_io_stream import ReconnectPolicy, StreamInterrupted, StreamRequest, TextDelta, Transcript
 from sans_io_stream.providers import PROVIDERS, anthropic
+from sans_io_stream.providers.signing import SigV4
+from sans_io_stream.request import HTTPRequest
 from sans_io_stream_adapters import anyio as on_anyio
 from sans_io_stream_adapters import asyncio as on_asyncio
-from sans_io_stream_adapters import calling
+from sans_io_stream_adapters import calling, signing
 from sans_io_stream_adapters import sync as on_sync
 from sans_io_stream_adapters import trio as on_trio
 from sans_io_stream_adapters.testing import Cut, FaultServer
 
 from .colours import COLOURS, run
-
-if TYPE_CHECKING:
-    from sans_io_stream.request import HTTPRequest
 
 HI = [{"role": "user", "content": "Hi"}]
 KEY = "sk-0123456789-secret"
@@ -33,6 +32,8 @@ def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
         for names in (provider.key_variables, *provider.other_variables.values()):
             for name in names:
                 monkeypatch.delenv(name, raising=False)
+    for name in signing.REQUIRED:
+        monkeypatch.delenv(name, raising=False)
 
 
 def module(colour: str) -> Any:
@@ -139,6 +140,24 @@ def test_an_argument_outranks_a_variable(monkeypatch: pytest.MonkeyPatch) -> Non
     assert request.url.startswith("http://mine.test/")
     request, _ = calling.asked("openai", {**fields, "authorize": as_it_is})
     assert "authorization" not in dict(request.pairs)
+
+
+def test_what_is_signed_is_signed_with_the_usual_credentials(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fields: dict[str, Any] = {"model": "m", "messages": HI, "region": "eu-west-1"}
+    with pytest.raises(ValueError, match="no key for bedrock"):
+        calling.asked("bedrock", dict(fields))
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", KEY)
+    request, _ = calling.asked("bedrock", dict(fields))
+    assert isinstance(request.authorize, SigV4)
+    signed = request.authorize(request.http())
+    assert isinstance(signed, HTTPRequest)
+    assert "/eu-west-1/bedrock/aws4_request" in (signed.header("authorization") or "")
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", KEY)
+    request, _ = calling.asked("bedrock", dict(fields))
+    assert request.authorize is None
 
 
 @pytest.mark.parametrize(
