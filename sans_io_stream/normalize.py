@@ -8,12 +8,12 @@ which it is known and the function that reads it. Those functions are the decode
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 
 from .dialects.registry import ALIASES, DIALECTS
-from .dialects.shapes import is_object
+from .dialects.shapes import is_array, is_object, members
 from .dialects.tolerant import scrub
 from .events import Usage
 from .usage_forms import (
@@ -207,9 +207,9 @@ def plain(raw: object) -> Counts:
     try:
         encoded(value)
     except UnicodeEncodeError:
-        value = scrub(value)
+        return members(scrub(value))
     except OverflowError:
-        value = within_64_bits(value)
+        return members(within_64_bits(value))
     return value
 
 
@@ -217,9 +217,13 @@ def within_64_bits(value: Any) -> Any:
     """``value`` with the numbers that no JSON of ours can hold as text: they are no counts."""
     if is_object(value):
         return {key: within_64_bits(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if is_array(value):
         return [within_64_bits(item) for item in value]
     return str(value) if type(value) is int and value.bit_length() > 63 else value
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:
+    return isinstance(value, Mapping)
 
 
 def unfolded(value: object) -> object:
@@ -227,7 +231,7 @@ def unfolded(value: object) -> object:
     dump = getattr(value, "model_dump", None)
     if callable(dump):
         return dump()
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return dict(value)
     try:
         return {name: item for name, item in vars(value).items() if not name.startswith("_")}

@@ -77,10 +77,16 @@ class Price:
         """
         if usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
-        rates = ((usage.cached_tokens, self.cached), (usage.cache_write_tokens, self.cache_write))
-        into = charged(usage.prompt_tokens, self.prompt, rates)
-        rates = ((usage.reasoning_tokens, self.reasoning),)
-        return (into + charged(usage.completion_tokens, self.completion, rates)) / MILLION
+        into = charged(
+            usage.prompt_tokens,
+            self.prompt,
+            (usage.cached_tokens, self.cached),
+            (usage.cache_write_tokens, self.cache_write),
+        )
+        out_of = charged(
+            usage.completion_tokens, self.completion, (usage.reasoning_tokens, self.reasoning)
+        )
+        return (into + out_of) / MILLION
 
     def scaled(self, factor: Amount) -> Price:
         """The same price times ``factor``."""
@@ -92,9 +98,7 @@ class Price:
         )
 
 
-def charged(
-    whole: int, rate: Decimal, parts: Iterable[tuple[int | None, Decimal | None]]
-) -> Decimal:
+def charged(whole: int, rate: Decimal, *parts: tuple[int | None, Decimal | None]) -> Decimal:
     """The price of ``whole`` tokens, of which ``parts`` have rates of their own.
 
     Where the parts are told to be more than the whole, no more than the whole is charged.
