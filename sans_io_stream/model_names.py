@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["model_keys"]
+__all__ = ["bare_name", "model_keys"]
 
 REGIONS = "apac|au|ca|eu|global|jp|us|us-gov"
 VENDORS = (
@@ -30,6 +30,13 @@ DOT = re.compile(r"(?<=\d)\.(?=\d)")
 """The dot of a version: ``4.5``, which others write ``4-5``."""
 
 
+def bare_name(name: str) -> str:
+    """The name without what says where the model runs: rules 1 to 3."""
+    name = name.strip().lower().rpartition("/")[2]
+    bedrock = BEDROCK.match(name)
+    return name if bedrock is None else BEDROCK_VERSION.sub("", bedrock[1])
+
+
 def model_keys(name: str) -> tuple[str, ...]:
     """Under which keys the model of that name is known, the closest first.
 
@@ -43,10 +50,7 @@ def model_keys(name: str) -> tuple[str, ...]:
     6. The day of a snapshot in one spelling: ``-2025-09-29`` is ``-20250929``. The first key
        keeps it, so that a snapshot may have a price of its own; the second goes without it.
     """
-    key = name.strip().lower().rpartition("/")[2]
-    bedrock = BEDROCK.match(key)
-    if bedrock is not None:
-        key = BEDROCK_VERSION.sub("", bedrock[1], count=1)
+    key = bare_name(name)
     at = AT.search(key)
     if at is not None:
         key = key[: at.start()] + (f"-{at[0][1:]}" if at[0][1:].isdigit() else "")

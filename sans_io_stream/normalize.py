@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, TypeGuard
 import msgspec
 
 from .dialects.registry import ALIASES, DIALECTS
-from .dialects.shapes import is_array, is_object, members
+from .dialects.shapes import is_object, members
 from .dialects.tolerant import scrub
 from .events import Usage
 from .usage_forms import (
@@ -208,18 +208,7 @@ def plain(raw: object) -> Counts:
         encoded(value)
     except UnicodeEncodeError:
         return members(scrub(value))
-    except OverflowError:
-        return members(within_64_bits(value))
     return value
-
-
-def within_64_bits(value: Any) -> Any:
-    """``value`` with the numbers that no JSON of ours can hold as text: they are no counts."""
-    if is_object(value):
-        return {key: within_64_bits(item) for key, item in value.items()}
-    if is_array(value):
-        return [within_64_bits(item) for item in value]
-    return str(value) if type(value) is int and value.bit_length() > 63 else value
 
 
 def is_mapping(value: object) -> TypeGuard[Mapping[Any, Any]]:

@@ -18,7 +18,7 @@ from .model_names import model_keys
 if TYPE_CHECKING:
     from .events import Usage
 
-__all__ = ["Amount", "Estimate", "Price", "PriceTable", "Prices", "amount", "day_of"]
+__all__ = ["Amount", "Estimate", "Price", "PriceTable", "Prices", "amount", "day_of", "known_as"]
 
 Amount = Decimal | int | str | float
 """A sum of money. A float is taken as it is written: ``0.1`` is a tenth."""
