@@ -214,7 +214,7 @@ class TokenTracker:
         return found
 
     @property
-    def accounts(self) -> dict[AccountKey, Account]:
+    def accounts(self) -> dict[tuple[str | None, str | None], Account]:
         """By (provider, model)."""
         return {key: sums.account() for key, sums in self._all().items()}
 
