@@ -2,8 +2,8 @@
 
 It counts what a provider tells within the stream, and what came since with the user's own
 ``estimate``; as soon as real counts come they take the estimates' place. Once it is spent no
-stream begins, and those that run are cancelled at their next events. It can be overrun by what
-comes at once: a provider that counts only at the end has sent all by then.
+stream begins, and those that run are cancelled at the next piece of their answers. It can be
+overrun by what comes at once: a provider that counts only at the end has sent all by then.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ import msgspec
 
 from .errors import BudgetSpent, UnknownPriceError
 from .events import (
+    Delta,
     Event,
     ReasoningDelta,
+    Reconnecting,
     RefusalDelta,
     Resumed,
     StreamEnd,
@@ -194,13 +196,19 @@ class BudgetedStream:
 
     def saw(self, events: Sequence[Event], now: float) -> str | None:
         """Count these; the reason why the stream has to end, if the budget is spent and the
-        answer is not whole."""
+        answer goes on.
+
+        A count says nothing of whether more comes: many providers tell theirs behind the last
+        word. So it is the next piece of the answer that ends the stream, or the next attempt.
+        """
         del now
-        changed = over = False
+        changed = over = some = goes_on = False
         for event in events:
+            if isinstance(event, Delta | Reconnecting):
+                some, goes_on, over = True, True, False
             if isinstance(event, Usage):
                 self._count(event)
-                changed = True
+                changed, goes_on, over = True, False, event.final
             elif isinstance(event, StreamStart):
                 self._generation = event.generation
             elif isinstance(event, Resumed):
@@ -213,14 +221,11 @@ class BudgetedStream:
                 tokens = self._budget.estimate(text)
                 self._after[self._generation] = self._after.get(self._generation, 0) + tokens
                 changed = True
+        goes_on = goes_on or (some and self._budget.reason is not None)
         if changed:
             old, self._spent = self._spent, self._sum()
             self._budget.charge(old, self._spent)
-        last = self._usages.get(max(self._usages, default=0))
-        if over or (last is not None and last.final):
-            # All of it has come and is paid for: nothing would be saved.
-            return None
-        return self._budget.reason
+        return self._budget.reason if goes_on and not over else None
 
     def closed(self, now: float) -> None:
         """What was counted stays counted: nobody will tell it better."""

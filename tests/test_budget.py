@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from sans_io_stream import (
     Budget,
     BudgetSpent,
+    Disconnected,
     Event,
     Finish,
+    Heartbeat,
     Price,
     PriceTable,
     ReasoningDelta,
+    Reconnecting,
     RefusalDelta,
     Resumed,
     StreamEnd,
@@ -34,6 +37,7 @@ from sans_io_stream import (
 )
 
 REQUEST = StreamRequest("POST", "http://api.test/", json={"model": "m"}, dialect="openai-chat")
+MORE = TextDelta("more")
 PRICES = PriceTable({"m": Price(1_000_000, 2_000_000)})
 """A dollar for each token of a prompt, two for each of a completion."""
 
@@ -62,23 +66,23 @@ def test_tokens_are_limited() -> None:
     budget = Budget(tokens=10)
     watch = budget.begin(REQUEST, 0.0)
     assert watch.saw([usage(5, 1)], 0.0) is None
-    assert watch.saw([usage(5, 4)], 0.0) is None
+    assert watch.saw([usage(5, 4), MORE], 0.0) is None
     assert (budget.spent_tokens, budget.left.tokens, budget.left.dollars) == (9, 1, None)
-    assert watch.saw([usage(5, 5)], 0.0) == "the budget is spent: 10 of 10 tokens"
+    assert watch.saw([usage(5, 5), MORE], 0.0) == "the budget is spent: 10 of 10 tokens"
     assert budget.left.tokens == 0
 
 
 def test_dollars_are_limited() -> None:
     budget = Budget(dollars="10.50", prices=PRICES)
     watch = budget.begin(REQUEST, 0.0)
-    assert watch.saw([usage(4, 3)], 0.0) is None
-    assert (budget.spent_dollars, budget.left.dollars) == (10, Decimal("0.50"))
-    assert watch.saw([usage(4, 4)], 0.0) == "the budget is spent: 12 of 10.50 dollars"
+    assert watch.saw([usage(4, 3), MORE], 0.0) is None
+    assert (budget.spent_dollars, budget.left.dollars) == (Decimal(10), Decimal("0.50"))
+    assert watch.saw([usage(4, 4), MORE], 0.0) == "the budget is spent: 12 of 10.50 dollars"
 
 
 def test_whichever_is_spent_first_ends_it() -> None:
-    assert "tokens" in (saw(Budget(dollars=99, tokens=2, prices=PRICES), usage(1, 1)) or "")
-    assert "dollars" in (saw(Budget(dollars=3, tokens=9, prices=PRICES), usage(1, 1)) or "")
+    assert "tokens" in (saw(Budget(dollars=99, tokens=2, prices=PRICES), usage(1, 1), MORE) or "")
+    assert "dollars" in (saw(Budget(dollars=3, tokens=9, prices=PRICES), usage(1, 1), MORE) or "")
 
 
 def test_once_it_is_spent_no_stream_begins() -> None:
@@ -95,8 +99,11 @@ def test_a_running_stream_keeps_another_from_beginning() -> None:
     budget = Budget(tokens=10)
     first, second = budget.begin(REQUEST, 0.0), budget.begin(REQUEST, 0.0)
     assert first.saw([usage(5, 1)], 0.0) is None
-    assert second.saw([usage(5, 1)], 0.0) is not None
-    assert first.saw([TextDelta("a")], 0.0) == "the budget is spent: 12 of 10 tokens"
+    assert second.saw([usage(5, 1)], 0.0) is None
+    assert first.saw([Heartbeat()], 0.0) is None
+    assert first.saw([MORE], 0.0) == "the budget is spent: 12 of 10 tokens"
+    assert first.saw([MORE, usage(5, 2)], 0.0) == "the budget is spent: 13 of 10 tokens"
+    assert second.saw([MORE], 0.0) is not None
     with pytest.raises(BudgetSpent):
         budget.begin(REQUEST, 0.0)
 
@@ -110,7 +117,7 @@ def test_a_model_without_a_price_is_refused_if_dollars_are_limited() -> None:
     unnamed = StreamRequest("POST", "http://api.test/")
     with pytest.raises(UnknownPriceError, match=r"names no model .* StreamRequest\(\.\.\., model="):
         Budget(dollars=1, prices=PRICES).begin(unnamed, 0.0)
-    assert Budget(tokens=1).begin(unnamed, 0.0).saw([usage(0, 1)], 0.0) is not None
+    assert Budget(tokens=1).begin(unnamed, 0.0).saw([usage(0, 1), MORE], 0.0) is not None
 
 
 def test_what_its_message_says_helps() -> None:
@@ -121,7 +128,7 @@ def test_what_its_message_says_helps() -> None:
 def test_the_small_table_is_at_hand() -> None:
     request = StreamRequest("POST", "http://api.test/", model="gpt-4.1")
     budget = Budget(dollars="0.01")
-    reason = budget.begin(request, 0.0).saw([usage(1500, 850)], 0.0)
+    reason = budget.begin(request, 0.0).saw([usage(1500, 850), MORE], 0.0)
     assert reason == "the budget is spent: 0.01225 of 0.01 dollars"
 
 
@@ -220,12 +227,44 @@ def test_void_generations_are_paid_for() -> None:
 
 
 def test_an_answer_that_is_whole_is_not_cancelled() -> None:
+    # Many count behind the last word, and say only then that it was the last.
     budget = Budget(tokens=10)
     watch = budget.begin(REQUEST, 0.0)
-    assert watch.saw([usage(9, 9, final=True)], 0.0) is None
-    assert watch.saw([StreamEnd("complete")], 0.0) is None
+    assert watch.saw([MORE], 0.0) is None
+    assert watch.saw([usage(9, 9)], 0.0) is None
+    assert watch.saw([Finish("stop"), usage(9, 9, final=True), StreamEnd("complete")], 0.0) is None
     assert budget.spent_tokens == 18
-    assert saw(Budget(tokens=1), usage(9, 9), StreamEnd("interrupted")) is None
+    with_others = Budget(tokens=5)
+    first, second = with_others.begin(REQUEST, 0.0), with_others.begin(REQUEST, 0.0)
+    first.saw([usage(9, 9)], 0.0)
+    assert second.saw([MORE, usage(1, 1, final=True)], 0.0) is None
+    assert saw(Budget(tokens=1, estimate=len), MORE, MORE, StreamEnd("interrupted")) is None
+
+
+def test_no_other_attempt_is_made() -> None:
+    watch = Budget(tokens=10).begin(REQUEST, 0.0)
+    assert watch.saw([MORE, usage(9, 9), Disconnected()], 0.0) is None
+    assert watch.saw([Reconnecting(2, 0.1)], 0.0) == "the budget is spent: 18 of 10 tokens"
+
+
+@given(st.lists(st.sampled_from(["more", "count"]), max_size=12), st.lists(st.integers(0, 12)))
+def test_a_stream_ends_at_the_first_piece_behind_its_last_token(
+    kinds: list[str], cuts: list[int]
+) -> None:
+    """However the events come, at the latest with those that come together with the next."""
+    events: list[Event] = []
+    for kind in kinds:
+        events.append(MORE if kind == "more" else usage(0, len(events)))
+    spent = next((n for n, one in enumerate(events) if isinstance(one, Usage) and n >= 5), None)
+    watch, places = Budget(tokens=5).begin(REQUEST, 0.0), sorted({0, *cuts, len(events)})
+    for begin, end in pairwise(places):
+        reason = watch.saw(events[begin:end], 0.0)
+        behind = spent is not None and MORE in events[spent + 1 : end]
+        assert reason is None or behind
+        # Once it was spent before these came, any piece among them ends it.
+        assert (
+            reason is not None or spent is None or spent >= begin or MORE not in events[begin:end]
+        )
 
 
 def test_totals_alone_count() -> None:
@@ -239,9 +278,9 @@ def test_reset_begins_anew_with_what_comes() -> None:
     watch = budget.begin(REQUEST, 0.0)
     watch.saw([usage(4, 4)], 0.0)
     budget.reset()
-    assert (budget.spent_tokens, budget.spent_dollars) == (0, 0)
+    assert (budget.spent_tokens, budget.spent_dollars) == (0, Decimal(0))
     watch.saw([usage(4, 6)], 0.0)
-    assert (budget.spent_tokens, budget.spent_dollars) == (2, 4)
+    assert (budget.spent_tokens, budget.spent_dollars) == (2, Decimal(4))
     assert repr(budget) == "<Budget Left(dollars=Decimal('16'), tokens=18)>"
 
 
@@ -257,8 +296,23 @@ def test_what_was_estimated_too_high_before_a_reset_is_not_owed() -> None:
 # ---- threads
 
 
+class Interrupted(Budget):
+    """A budget in which other threads come between reading a sum and storing it."""
+
+    @property
+    def _tokens(self) -> int:  # pyright: ignore[reportIncompatibleVariableOverride]
+        sum_: int = vars(self).get("sum", 0)
+        for _ in range(30):
+            pass
+        return sum_
+
+    @_tokens.setter
+    def _tokens(self, sum_: int) -> None:
+        vars(self)["sum"] = sum_
+
+
 def test_no_token_is_lost_between_threads() -> None:
-    budget = Budget(tokens=10**9, prices=PRICES, estimate=len)
+    budget = Interrupted(tokens=10**9, prices=PRICES, estimate=len)
     threads, rounds = 8, 400
     start = threading.Barrier(threads)
 

@@ -115,4 +115,4 @@ def second_reading(counted: Counted) -> dict[str, int | None] | str | None:
     except (AttributeError, ValueError) as error:
         return str(error)
     reads = {mapping.dest for mapping in extractor.mappings}
-    return {ours: vars(told).get(theirs) for theirs, ours in FIELDS.items() if theirs in reads}
+    return {ours: told.__dict__.get(theirs) for theirs, ours in FIELDS.items() if theirs in reads}
