@@ -139,6 +139,9 @@ SPELLINGS: dict[str, tuple[Spelling, ...]] = {
 }
 """Dialect → its spellings; the first that has a key in the object is the one."""
 
+WITHIN = ("usage", "usageMetadata", "usage_metadata", "meta")
+"""Where the usage object stands in a whole answer."""
+
 PROVIDERS: dict[str, str] = {
     "aws": "bedrock-converse",
     "compatible": "openai-chat",
@@ -173,8 +176,9 @@ def normalize(raw: object, provider: str, *, final: bool = True) -> Usage:
     ``provider`` is a dialect, one of its aliases, or a name of ``PROVIDERS``. ``raw`` is a
     mapping, or what an SDK makes of one (an object with ``model_dump()``, or with attributes),
     in any spelling that the provider has; for Ollama it is the last line, which has no usage
-    object. None, and an object that counts nothing, has no counts. A ``Usage`` is given back
-    as it is. ``final=False`` marks what may still change.
+    object. A whole answer with its usage object in it will do. None, and an object that counts
+    nothing, has no counts. A ``Usage`` is given back as it is. ``final=False`` marks what may
+    still change.
 
     Raises ``ValueError`` for an unknown provider, ``TypeError`` for what is no object.
     """
@@ -184,20 +188,31 @@ def normalize(raw: object, provider: str, *, final: bool = True) -> Usage:
     if raw is None:
         return Usage(final=final)
     usage = plain(raw)
-    # An SDK's objects name every count, and leave at None what was not told.
-    told = {key for key, value in usage.items() if value is not None}
-    read = next((one.read for one in spellings if not told.isdisjoint(one.keys)), None)
+    read = reader(usage, spellings)
+    if read is None:
+        inner = next((usage[name] for name in WITHIN if is_object(usage.get(name))), None)
+        if inner is not None and (read := reader(inner, spellings)) is not None:
+            usage = inner
     found = read(usage) if read is not None else None
     if found is None:
         found = Usage(source=msgspec.Raw(encoded(usage)))
     return msgspec.structs.replace(found, final=final)
 
 
+def reader(
+    usage: Counts, spellings: tuple[Spelling, ...]
+) -> Callable[[Counts], Usage | None] | None:
+    """What reads the first of these spellings that the object has; None if it has none."""
+    # An SDK's objects name every count, and leave at None what was not told.
+    told = {key for key, value in usage.items() if value is not None}
+    return next((one.read for one in spellings if not told.isdisjoint(one.keys)), None)
+
+
 def plain(raw: object) -> Counts:
     """``raw`` as a JSON object that can be encoded."""
     try:
         value: Any = msgspec.to_builtins(raw, enc_hook=unfolded)
-    except (TypeError, ValueError) as error:
+    except (RecursionError, TypeError, ValueError) as error:
         raise TypeError(f"{type(raw).__name__} is no usage object: {error}") from None
     if not is_object(value):
         raise TypeError(
@@ -222,7 +237,7 @@ def unfolded(value: object) -> object:
         return dump()
     if is_mapping(value):
         return dict(value)
-    try:
-        return {name: item for name, item in vars(value).items() if not name.startswith("_")}
-    except TypeError:
-        raise TypeError(f"{type(value).__name__} has no attributes") from None
+    told = {name: item for name, item in vars(value).items() if not name.startswith("_")}
+    if not told:
+        raise TypeError(f"{type(value).__name__} has no attributes to count")
+    return told

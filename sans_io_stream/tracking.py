@@ -38,6 +38,7 @@ class Entry(NamedTuple):
 
     key: AccountKey
     usages: tuple[Usage, ...]
+    costs: tuple[Decimal | None, ...]
 
 
 class Sums:
@@ -51,15 +52,16 @@ class Sums:
         self.streams = 0
         self.uncounted = 0
 
-    def post(self, entry: Entry, pricing: Pricing) -> None:
+    def post(self, entry: Entry) -> None:
         self.streams += 1
         self.uncounted += not entry.usages
-        self.add(entry.key, entry.usages, pricing)
+        self.add(entry)
 
-    def add(self, key: AccountKey, usages: Iterable[Usage], pricing: Pricing) -> None:
-        for usage in usages:
+    def add(self, entry: Entry) -> None:
+        """Add the counts of a stream that is counted elsewhere."""
+        for usage, cost in zip(entry.usages, entry.costs, strict=True):
             tally = self.final if usage.final else self.partial
-            tally.add(usage, pricing.cost(usage, key))
+            tally.add(usage, cost)
 
     def merge(self, other: Sums) -> None:
         self.final.merge(other.final)
@@ -127,10 +129,7 @@ class TokenTracker:
         ``ValueError`` for a provider that is not known, ``TypeError`` for what counts nothing.
         """
         if isinstance(told, Transcript):
-            entry = Entry(
-                AccountKey(provider, model or told.model),
-                tuple(bare(usage) for usage in told.billed),
-            )
+            entry = self._entry(AccountKey(provider, model or told.model), told.billed)
             with self._lock:
                 self._keep(("transcript", ref(told)), entry)
             return
@@ -140,15 +139,15 @@ class TokenTracker:
                     "add(usage object) needs provider=: each provider counts in its own way"
                 )
             told = normalize(told, provider)
-        self._add_usage(bare(told), AccountKey(provider, model), stream)
+        self._add_usage(told, AccountKey(provider, model), stream)
 
     def _add_usage(self, usage: Usage, key: AccountKey, stream: Hashable) -> None:
         place = ("usage", key if stream is None else stream)
         with self._lock:
-            before = self._open.pop(place, Entry(key, ()))
-            usages = {one.generation: one for one in before.usages}
+            before = self._open.pop(place, None)
+            usages = {one.generation: one for one in (before.usages if before else ())}
             usages[usage.generation] = usage
-            entry = Entry(key, tuple(usages.values()))
+            entry = self._entry(key, usages.values())
             if usage.final and stream is None:
                 self._post(entry)
             else:
@@ -159,29 +158,31 @@ class TokenTracker:
     ) -> None:
         """A watched stream is over: the last of ``usages`` is its answer's, those before it are
         void. One that was ``resumed`` takes the place of the one that it went on with."""
-        void = tuple(bare(usage) for usage in usages[:-1])
-        last = tuple(bare(usage) for usage in usages[-1:])
+        void, last = self._entry(key, usages[:-1]), self._entry(key, usages[-1:])
         place: Hashable = ("response", key.provider, response_id)
         with self._lock:
             before = self._open.pop(place, None) if response_id is not None else None
             if before is not None and not resumed:
                 self._post(before)
-                before = None
-            if before is not None:
-                # What went on with a stream may not say again which model it is.
+            elif before is not None and (key.model is None or not last.usages):
+                # What went on with a stream may not say again which model it is, nor its counts.
                 key = AccountKey(key.provider, key.model or before.key.model)
-                last = last or before.usages
-            self._sums(key).add(key, void, self._pricing)
+                last = self._entry(key, last.usages or before.usages)
+            self._sums(key).add(void)
             if response_id is None:
-                self._post(Entry(key, last))
+                self._post(last)
             else:
-                self._keep(place, Entry(key, last))
+                self._keep(place, last)
 
     def reset(self) -> None:
         """Forget all that was counted. Streams that still run are counted when they end."""
         with self._lock:
             self._settled.clear()
             self._open.clear()
+
+    def _entry(self, key: AccountKey, usages: Iterable[Usage]) -> Entry:
+        kept = tuple(bare(usage) for usage in usages)
+        return Entry(key, kept, tuple(self._pricing.cost(usage, key) for usage in kept))
 
     # ---- under the lock
 
@@ -192,7 +193,7 @@ class TokenTracker:
         return sums
 
     def _post(self, entry: Entry) -> None:
-        self._sums(entry.key).post(entry, self._pricing)
+        self._sums(entry.key).post(entry)
 
     def _keep(self, place: Hashable, entry: Entry) -> None:
         self._open.pop(place, None)
@@ -210,7 +211,7 @@ class TokenTracker:
                 found.setdefault(key, Sums()).merge(sums)
             entries = list(self._open.values())
         for entry in entries:
-            found.setdefault(entry.key, Sums()).post(entry, self._pricing)
+            found.setdefault(entry.key, Sums()).post(entry)
         return found
 
     @property

@@ -16,7 +16,10 @@ from tests.expectations import Recording, recordings
 from tests.sources import REPO
 
 PAGE = REPO / "docs" / "tokens-and-money.md"
-HEADER = "| dialect | streams | that count | the prompt before the answer | the completion as it grows |"
+HEADER = (
+    "| dialect | streams | that count | the prompt before the answer "
+    "| the completion as it grows | a budget acts |"
+)
 
 
 class Times(NamedTuple):
@@ -47,13 +50,27 @@ def read(recording: Recording) -> list[Event]:
     return [*decoder.receive_data(recording.body), *decoder.receive_eof()]
 
 
+def acts(all_: Sequence[Times]) -> str:
+    """When a budget without an estimate can act on what these streams told."""
+    for when, one_does in (
+        ("within the answer", [one.grows for one in all_]),
+        ("on the prompt", [one.prompt_first for one in all_]),
+        ("between streams", [one.counted for one in all_]),
+    ):
+        if any(one_does):
+            counting = sum(one.counted for one in all_)
+            return when if when[0] == "b" or 2 * sum(one_does) > counting else f"{when}, of some"
+    return "not at all"
+
+
 def table() -> list[str]:
     found: dict[str, list[Times]] = defaultdict(list)
     for recording in recordings():
         found[recording.dialect].append(times(read(recording)))
     return [
         f"| `{dialect}` | {len(all_)} | {sum(one.counted for one in all_)} "
-        f"| {sum(one.prompt_first for one in all_)} | {sum(one.grows for one in all_)} |"
+        f"| {sum(one.prompt_first for one in all_)} | {sum(one.grows for one in all_)} "
+        f"| {acts(all_)} |"
         for dialect, all_ in sorted(found.items())
     ]
 
@@ -65,4 +82,4 @@ def test_the_page_says_what_was_recorded() -> None:
 
 
 if __name__ == "__main__":
-    print(HEADER, "|---|---|---|---|---|", *table(), sep="\n")
+    print(HEADER, "|---|---|---|---|---|---|", *table(), sep="\n")

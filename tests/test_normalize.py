@@ -253,6 +253,19 @@ def test_an_sdks_own_objects_are_read() -> None:
     assert told == {**PLAIN, "cached_tokens": 4, "cache_write_tokens": 0, "reasoning_tokens": 3}
 
 
+def test_a_whole_answer_will_do() -> None:
+    answer = Model(id="r", usage=Model(**PLAIN), created=1)
+    assert counts(normalize(answer, "openai")) == PLAIN
+    assert normalize(answer, "openai").raw == PLAIN
+    google = {
+        "candidates": [],
+        "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 7},
+    }
+    assert counts(normalize(google, "google")) == PLAIN
+    tokens = {"input_tokens": 12, "output_tokens": 7}
+    assert counts(normalize({"text": "", "meta": {"tokens": tokens}}, "cohere")) == PLAIN
+
+
 def test_names_without_a_value_do_not_give_a_spelling_away() -> None:
     raw = {"prompt_tokens": None, "input_tokens": 12, "output_tokens": 7, "completion_tokens": None}
     assert counts(normalize(raw, "openai")) == PLAIN
@@ -265,7 +278,18 @@ def test_nothing_has_no_counts_and_a_usage_is_one_already() -> None:
     assert not normalize(PLAIN, "openai", final=False).final
 
 
-@pytest.mark.parametrize("raw", [3, "{}", [PLAIN], object(), b"{}"])
+class Opaque:
+    """An object that keeps its counts to itself."""
+
+    def __init__(self) -> None:
+        self._counts = PLAIN
+
+
+LOOP = SimpleNamespace()
+LOOP.usage = LOOP
+
+
+@pytest.mark.parametrize("raw", [3, "{}", [PLAIN], object(), b"{}", Opaque(), LOOP])
 def test_what_is_no_object_raises(raw: object) -> None:
     with pytest.raises(TypeError, match="usage object"):
         normalize(raw, "openai")
