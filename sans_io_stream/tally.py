@@ -19,7 +19,7 @@ from .usage import COUNTS
 if TYPE_CHECKING:
     from .pricing import Prices
 
-__all__ = ["Account", "AccountKey", "Pricing", "Tally"]
+__all__ = ["Account", "AccountKey", "Entry", "Pricing", "Sums", "Tally"]
 
 TOKENS = tuple(name for name in COUNTS if name != "cost")
 
@@ -117,3 +117,59 @@ class Account:
             dollars: Decimal | None = getattr(self, name)
             told[name] = None if dollars is None else format(dollars, "f")
         return {**told, "unpriced": self.unpriced}
+
+
+class Entry(NamedTuple):
+    """One stream that may still be corrected: the last known counts of its generations."""
+
+    key: AccountKey
+    usages: tuple[Usage, ...]
+    costs: tuple[Decimal | None, ...]
+    response_id: str | None = None
+
+    def is_of(self, provider: str | None, response_id: str) -> bool:
+        """Whether it is a part of that answer."""
+        return self.response_id == response_id and self.key.provider == provider
+
+
+class Sums:
+    """The streams of one account that can no longer change."""
+
+    __slots__ = ("final", "partial", "streams", "uncounted")
+
+    def __init__(self) -> None:
+        self.final = Tally()
+        self.partial = Tally()
+        self.streams = 0
+        self.uncounted = 0
+
+    def post(self, entry: Entry) -> None:
+        self.streams += 1
+        self.uncounted += not entry.usages
+        self.add(entry)
+
+    def add(self, entry: Entry) -> None:
+        """Add the counts of a stream that is counted elsewhere."""
+        for usage, cost in zip(entry.usages, entry.costs, strict=True):
+            tally = self.final if usage.final else self.partial
+            tally.add(usage, cost)
+
+    def merge(self, other: Sums) -> None:
+        self.final.merge(other.final)
+        self.partial.merge(other.partial)
+        self.streams += other.streams
+        self.uncounted += other.uncounted
+
+    def account(self) -> Account:
+        final, partial = self.final, self.partial
+        reported = [one for one in (final.reported, partial.reported) if one is not None]
+        return Account(
+            total=final.usage(final=True),
+            partial=partial.usage(final=False),
+            cost=final.cost,
+            partial_cost=partial.cost,
+            reported_cost=sum(reported, Decimal(0)) if reported else None,
+            unpriced=final.unpriced + partial.unpriced,
+            streams=self.streams,
+            uncounted=self.uncounted,
+        )

@@ -12,14 +12,14 @@ from _thread import allocate_lock
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from weakref import ref
 
 import msgspec
 
 from .events import Event, Resumed, ResumePoint, StreamEnd, StreamStart, TextDelta, Usage
 from .normalize import normalize
-from .tally import Account, AccountKey, Pricing, Tally
+from .tally import Account, AccountKey, Entry, Pricing, Sums
 from .transcript import Transcript
 
 if TYPE_CHECKING:
@@ -31,57 +31,6 @@ __all__ = ["TokenTracker"]
 REMEMBERED = 1024
 """Streams that may still be corrected: by their final counts, or by being resumed."""
 NOTHING = msgspec.Raw(b"null")
-
-
-class Entry(NamedTuple):
-    """One stream that may still be corrected: the last known counts of its generations."""
-
-    key: AccountKey
-    usages: tuple[Usage, ...]
-    costs: tuple[Decimal | None, ...]
-
-
-class Sums:
-    """The streams of one account that can no longer change."""
-
-    __slots__ = ("final", "partial", "streams", "uncounted")
-
-    def __init__(self) -> None:
-        self.final = Tally()
-        self.partial = Tally()
-        self.streams = 0
-        self.uncounted = 0
-
-    def post(self, entry: Entry) -> None:
-        self.streams += 1
-        self.uncounted += not entry.usages
-        self.add(entry)
-
-    def add(self, entry: Entry) -> None:
-        """Add the counts of a stream that is counted elsewhere."""
-        for usage, cost in zip(entry.usages, entry.costs, strict=True):
-            tally = self.final if usage.final else self.partial
-            tally.add(usage, cost)
-
-    def merge(self, other: Sums) -> None:
-        self.final.merge(other.final)
-        self.partial.merge(other.partial)
-        self.streams += other.streams
-        self.uncounted += other.uncounted
-
-    def account(self) -> Account:
-        final, partial = self.final, self.partial
-        reported = [one for one in (final.reported, partial.reported) if one is not None]
-        return Account(
-            total=final.usage(final=True),
-            partial=partial.usage(final=False),
-            cost=final.cost,
-            partial_cost=partial.cost,
-            reported_cost=sum(reported, Decimal(0)) if reported else None,
-            unpriced=final.unpriced + partial.unpriced,
-            streams=self.streams,
-            uncounted=self.uncounted,
-        )
 
 
 class TokenTracker:
@@ -129,17 +78,37 @@ class TokenTracker:
         ``ValueError`` for a provider that is not known, ``TypeError`` for what counts nothing.
         """
         if isinstance(told, Transcript):
-            entry = self._entry(AccountKey(provider, model or told.model), told.billed)
-            with self._lock:
-                self._keep(("transcript", ref(told)), entry)
+            self._add_transcript(told, AccountKey(provider, model or told.model))
             return
-        if not isinstance(told, Usage):
-            if provider is None:
-                raise ValueError(
-                    "add(usage object) needs provider=: each provider counts in its own way"
-                )
-            told = normalize(told, provider)
-        self._add_usage(told, AccountKey(provider, model), stream)
+        key = AccountKey(provider, model)
+        if isinstance(told, Usage):
+            self._add_usage(told, key, stream)
+            return
+        if provider is None:
+            raise ValueError(
+                "add(usage object) needs provider=: each provider counts in its own way"
+            )
+        usage = normalize(told, provider)
+        if stream is not None:
+            self._add_usage(usage, key, stream)
+            return
+        entry = self._entry(key, (usage,))
+        with self._lock:
+            self._post(entry)
+
+    def _add_transcript(self, told: Transcript, key: AccountKey) -> None:
+        place = ("transcript", ref(told))
+        point = told.resume_point
+        response_id = told.response_id or (None if point is None else point.origin.response_id)
+        entry = self._entry(key, told.billed, response_id)
+        with self._lock:
+            if told.response_id is None and response_id is not None:
+                # It begins by going on: with which of the others?
+                for other, before in self._open.items():
+                    if other != place and before.is_of(key.provider, response_id):
+                        entry = self._instead(entry, self._open.pop(other))
+                        break
+            self._keep(place, entry)
 
     def _add_usage(self, usage: Usage, key: AccountKey, stream: Hashable) -> None:
         place = ("usage", key if stream is None else stream)
@@ -158,17 +127,15 @@ class TokenTracker:
     ) -> None:
         """A watched stream is over: the last of ``usages`` is its answer's, those before it are
         void. One that was ``resumed`` takes the place of the one that it went on with."""
-        void, last = self._entry(key, usages[:-1]), self._entry(key, usages[-1:])
+        void, last = self._entry(key, usages[:-1]), self._entry(key, usages[-1:], response_id)
         place: Hashable = ("response", key.provider, response_id)
         with self._lock:
             before = self._open.pop(place, None) if response_id is not None else None
-            if before is not None and not resumed:
+            if before is not None and resumed:
+                last = self._instead(last, before)
+            elif before is not None:
                 self._post(before)
-            elif before is not None and (key.model is None or not last.usages):
-                # What went on with a stream may not say again which model it is, nor its counts.
-                key = AccountKey(key.provider, key.model or before.key.model)
-                last = self._entry(key, last.usages or before.usages)
-            self._sums(key).add(void)
+            self._sums(last.key).add(void)
             if response_id is None:
                 self._post(last)
             else:
@@ -180,9 +147,18 @@ class TokenTracker:
             self._settled.clear()
             self._open.clear()
 
-    def _entry(self, key: AccountKey, usages: Iterable[Usage]) -> Entry:
+    def _entry(
+        self, key: AccountKey, usages: Iterable[Usage], response_id: str | None = None
+    ) -> Entry:
         kept = tuple(bare(usage) for usage in usages)
-        return Entry(key, kept, tuple(self._pricing.cost(usage, key) for usage in kept))
+        costs = tuple(self._pricing.cost(usage, key) for usage in kept)
+        return Entry(key, kept, costs, response_id)
+
+    def _instead(self, entry: Entry, before: Entry) -> Entry:
+        """What takes the place of ``before``, with which it went on: it may not say again which
+        model it is, nor its counts."""
+        key = AccountKey(entry.key.provider, entry.key.model or before.key.model)
+        return self._entry(key, entry.usages or before.usages, entry.response_id)
 
     # ---- under the lock
 

@@ -257,7 +257,7 @@ def test_a_whole_answer_will_do() -> None:
     answer = Model(id="r", usage=Model(**PLAIN), created=1)
     assert counts(normalize(answer, "openai")) == PLAIN
     assert normalize(answer, "openai").raw == PLAIN
-    google = {
+    google: dict[str, Any] = {
         "candidates": [],
         "usageMetadata": {"promptTokenCount": 12, "candidatesTokenCount": 7},
     }

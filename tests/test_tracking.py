@@ -253,6 +253,19 @@ def test_a_transcripts_void_generations_count() -> None:
     assert (tokens(added.total), tokens(added.partial)) == ((9, 5), (9, 3))
 
 
+def test_a_transcript_that_goes_on_with_another_one_counts_once() -> None:
+    first = Transcript.of([StreamStart("r", "m"), usage(9, 3), point("r"), CUT])
+    other = Transcript.of([StreamStart("s", "m"), usage(9, 3), point("s"), CUT])
+    second = Transcript.of([Resumed("continue"), point("r"), usage(9, 7, final=True), WHOLE])
+    tracker = TokenTracker()
+    for _ in range(2):
+        for transcript in (first, other, second):
+            tracker.add(transcript, provider="acme")
+        assert tokens(tracker.total) == (9, 7)
+        assert list(tracker.accounts) == [("acme", "m")]
+        tracker.reset()
+
+
 def test_snapshots_of_a_stream_take_each_others_place() -> None:
     tracker = TokenTracker()
     for completion in (1, 2, 3):
@@ -283,13 +296,16 @@ def test_a_providers_own_object_is_added() -> None:
     )
     assert tokens(tracker.total) == (9, 2)
     assert tracker.total.cached_tokens == 4
+    tracker.add(usage(3, 1), provider="anthropic")
+    tracker.add({"input_tokens": 1, "output_tokens": 1}, provider="anthropic")
+    assert (tokens(tracker.total), tokens(tracker.partial)) == ((10, 3), (3, 1))
     with pytest.raises(ValueError, match="needs provider="):
         tracker.add({"prompt_tokens": 1})
     with pytest.raises(ValueError, match="no provider is called 'acme'"):
         tracker.add({"prompt_tokens": 1}, provider="acme")
     with pytest.raises(TypeError):
         tracker.add("12 tokens", provider="openai")
-    assert tracker.account.streams == 1
+    assert tracker.account.streams == 3
 
 
 # ---- what is read
