@@ -267,8 +267,8 @@ def test_a_whole_answer_will_do() -> None:
 
 
 def test_names_without_a_value_do_not_give_a_spelling_away() -> None:
-    raw = {"prompt_tokens": None, "input_tokens": 12, "output_tokens": 7, "completion_tokens": None}
-    assert counts(normalize(raw, "openai")) == PLAIN
+    raw = {"prompt_token_count": None, "total_input_tokens": 12, "total_output_tokens": 7}
+    assert counts(normalize(raw, "google")) == PLAIN
 
 
 def test_nothing_has_no_counts_and_a_usage_is_one_already() -> None:

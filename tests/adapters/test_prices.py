@@ -95,6 +95,14 @@ def test_parts_are_priced_as_their_package_does(theirs: GenaiPrices) -> None:
     assert theirs.cost(usage, "gpt-4.1", "openai", date(2026, 1, 1)) == expected.total_price
 
 
+def test_reasoning_is_priced_where_it_has_a_price(theirs: GenaiPrices) -> None:
+    plain = Usage(prompt_tokens=1000, completion_tokens=500)
+    thought = Usage(prompt_tokens=1000, completion_tokens=500, reasoning_tokens=400)
+    assert theirs.cost(plain, "gpt-4.1") == theirs.cost(thought, "gpt-4.1")
+    model = "sonar-deep-research"
+    assert theirs.cost(plain, model, "perplexity") != theirs.cost(thought, model, "perplexity")
+
+
 def test_a_day_is_its_noon_and_a_moment_itself(theirs: GenaiPrices) -> None:
     # DeepSeek charged less from 16:30 to 0:30 UTC.
     model, day = "deepseek-reasoner", date(2025, 6, 1)
