@@ -62,6 +62,7 @@ from .transcript import Transcript
 if TYPE_CHECKING:
     from .budget import Budget
     from .pricing import Price, PriceTable
+    from .partial_json import PartialJSON
     from .request import StreamRequest
     from .session import StreamSession
     from .tracking import TokenTracker
@@ -84,6 +85,7 @@ __all__ = [
     "Limits",
     "MediaDelta",
     "OutOfStepError",
+    "PartialJSON",
     "Price",
     "PriceTable",
     "RateLimited",
@@ -124,8 +126,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What needs h11, or counts money, is imported when it is first asked for: whoever decodes
-    pays nothing."""
+    """What decoding does without is imported when it is first asked for."""
+    if name == "PartialJSON":
+        from .partial_json import PartialJSON
+
+        return PartialJSON
     if name == "StreamRequest":
         from .request import StreamRequest
 

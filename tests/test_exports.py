@@ -26,6 +26,7 @@ PUBLIC = [
     "Limits",
     "MediaDelta",
     "OutOfStepError",
+    "PartialJSON",
     "Price",
     "PriceTable",
     "RateLimited",
