@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from .dialects.shapes import is_array, is_object
 from .errors import SnapshotError, StreamClosedError
 from .partial_json_machine import DONE, IN_STRING, WANTED, Broken, Machine, Place
 from .policy import DEFAULT_LIMITS, Limits
@@ -114,18 +115,18 @@ class PartialJSON:
 
     def copy_value(self) -> Any:
         """The value so far, in containers that stay as they are; as large as the value."""
-        value = self.value
-        whole: list[Any] = [value]
+        whole: list[Any] = [self.value]
         # Copied by levels, as a recursive copy could nest too deep for Python.
-        holders: list[Any] = [whole]
+        holders: list[dict[str, Any] | list[Any]] = [whole]
         while holders:
-            holder = holders.pop()
-            for key, held in list(
-                enumerate(holder) if isinstance(holder, list) else holder.items()
-            ):
-                if isinstance(held, dict | list):
-                    holder[key] = held.copy()
-                    holders.append(holder[key])
+            holder: Any = holders.pop()
+            places: Any = holder if is_object(holder) else range(len(holder))
+            for place in places:
+                held = holder[place]
+                if is_object(held) or is_array(held):
+                    # The keys stay, so the dict may be changed under its own iteration.
+                    holder[place] = copied = held.copy()
+                    holders.append(copied)
         return whole[0]
 
     @property
@@ -239,10 +240,12 @@ class PartialJSON:
 def opened(value: Any, keys: list[str | None]) -> list[dict[str, Any] | list[Any]]:
     """The containers on the way to the innermost one that is open."""
     stack: list[dict[str, Any] | list[Any]] = []
+    held: Any = [value]
+    place: Any = 0
     for key in keys:
-        if not isinstance(value, list if key is None else dict):
+        container: Any = held[place]
+        if not (is_array(container) if key is None else is_object(container)):
             raise TypeError("its value fits no state")
-        stack.append(value)
-        if len(stack) < len(keys):
-            value = value[-1 if key is None else key]
+        held, place = container, -1 if key is None else key
+        stack.append(held)
     return stack

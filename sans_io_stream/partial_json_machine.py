@@ -231,7 +231,7 @@ class Machine(Place, kw_only=True):
         else:
             if character not in HEX:
                 raise Broken(f"{character!r} where four hexadecimal digits should be", position)
-            meant = chr(int(escape[2:], 16)) if len(escape) == 6 else ""
+            meant = chr(int(self.escape[2:] + character, 16)) if len(escape) == 6 else ""
         if not meant:
             self.escape = escape
             return position + 1
@@ -313,7 +313,7 @@ class Machine(Place, kw_only=True):
     }
     _takes: ClassVar[tuple[dict[str, Callable[[Machine, str, int], int]], ...]] = (
         _begins,
-        _begins | {"]": _close},
+        {**_begins, "]": _close},
         {'"': _open_key, "}": _close},
         {'"': _open_key},
         {":": _colon},

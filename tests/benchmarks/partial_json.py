@@ -14,6 +14,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from functools import partial
 from typing import TypeVar
 
 import jiter
@@ -80,15 +81,13 @@ def interleaved(
 
 def main(arguments: Sequence[str]) -> int:
     samples = 20 if "--quick" in arguments else 100
-    print(
-        f"{'arguments':12}{'size':>10}{'ours':>10}{'per fragment':>15}{'jiter again':>13}{'ratio':>9}"
-    )
+    print("arguments         size      ours   per fragment  jiter again    ratio")
     worst = float("inf")
     for make in (one_string, records):
         for size in (1 << 18, 1 << 19, 1 << 20):
             text = make(size)
             best = interleaved(
-                {"ours": lambda t=text: read(t), "again": lambda t=text: parse_again(t, samples)}, 3
+                {"ours": partial(read, text), "again": partial(parse_again, text, samples)}, 3
             )
             ours, again = best["ours"], best["again"] * skipped(text, samples)
             each = ours / len(text) * FRAGMENT * 1e6
