@@ -32,6 +32,7 @@ from sans_io_stream import (
 from sans_io_stream.errors import raise_for_end
 from sans_io_stream.session import Connect, Send, StartTLS
 
+from . import logs
 from .network import default_context
 from .proxies import proxy_for
 from .recorder import Recorder
@@ -211,6 +212,8 @@ class Opened:
         """The stream is about to connect. Raises what an observer has against it."""
         for observer in self._observers[len(self._watches) :]:
             self._watches.append(observer.begin(self.request, now))
+        if logs.listening():
+            self._watches.append(logs.LogWatch(self.request, now))
 
     def _note(self, events: list[Event], now: float) -> None:
         """Keep what the session said, unless the consumer has its end already."""
