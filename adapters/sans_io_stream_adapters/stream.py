@@ -126,6 +126,8 @@ class Opened:
         """What is to be told the session when the primitive at work has stopped."""
         self._full: LimitExceeded | None = None
         """Why the transcript could keep no more."""
+        self._untold: StreamEnd | None = None
+        """An end that is not the session's, and that no watch has seen."""
         self._started = self._busy = self._over = self._left = self._raised = False
 
     def __repr__(self) -> str:
@@ -201,9 +203,11 @@ class Opened:
 
     def _overflow(self, limit: LimitExceeded) -> StreamEnd:
         """What the transcript cannot keep ends the stream: half an answer would be none."""
+        told = self._end is not None or any(type(event) is StreamEnd for event in self._pending)
+        self._end = StreamEnd("failed", limit.end.error)
+        self._untold = None if told else self._end
         self._pending.clear()
         self._full = None
-        self._end = StreamEnd("failed", limit.end.error)
         self._transcript.add(self._end)
         self._asked = partial(self._session.cancel, None)
         return self._end
@@ -229,7 +233,10 @@ class Opened:
         """Nothing more comes."""
         if self._recorder is not None:
             self._recorder.close()
+        untold, self._untold = self._untold, None
         for watch in self._watches:
+            if untold is not None:
+                watch.saw([untold], now)
             watch.closed(now)
 
     def _authorize(self, request: HTTPRequest) -> HTTPRequest | Awaitable[HTTPRequest]:

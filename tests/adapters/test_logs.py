@@ -12,6 +12,8 @@ from sans_io_stream import (
     Connected,
     Disconnected,
     Event,
+    LimitExceeded,
+    Limits,
     Reconnecting,
     ReconnectPolicy,
     Resumed,
@@ -201,6 +203,16 @@ def test_a_refusal_is_logged_without_what_it_says(caplog: pytest.LogCaptureFixtu
     assert any("error=authentication status=401" in line for line in warned)
     assert seen.end.error is not None
     assert_holds_none_of(caplog, [seen.end.error.message])
+
+
+def test_a_transcript_that_is_full_is_a_failure(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, NAME)
+    with FaultServer("openai-chat", text="word " * 4000, pieces=4000) as server:
+        seen = collect("sync", server.request(), limits=Limits(transcript_bytes=5), proxy=False)
+    assert isinstance(seen.raised, LimitExceeded)
+    ((_, line),) = lines(caplog)
+    assert line.startswith("stream failed: ")
+    assert line.endswith("error=limit")
 
 
 def test_a_stream_that_nobody_listens_to_is_not_watched(caplog: pytest.LogCaptureFixture) -> None:
