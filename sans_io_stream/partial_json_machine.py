@@ -46,6 +46,7 @@ FOLDED = 512
 """Pieces of an open string that are kept before they are joined."""
 
 PLAIN = re.compile(r'[^"\\\x00-\x1f]*')
+ALL_PLAIN = PLAIN.fullmatch
 SPACES = re.compile(r"[ \t\n\r]*")
 DIGITS = re.compile(r"[-+.0-9eE]*")
 NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?")
@@ -86,10 +87,11 @@ class Machine(Place, kw_only=True):
 
     def take(self, text: str) -> None:
         """Read on. Raises ``Broken``."""
-        if self.state == IN_STRING and not self.escape and not self.high and PLAIN.fullmatch(text):
+        if self.state == IN_STRING and not self.escape and not self.high and ALL_PLAIN(text):
             # Most fragments of a long string, and nothing of what follows is for them.
-            self.pieces.append(text)
-            if len(self.pieces) >= FOLDED:
+            pieces = self.pieces
+            pieces.append(text)
+            if len(pieces) >= FOLDED:
                 self.settle()
             return
         position, end = 0, len(text)
@@ -114,8 +116,9 @@ class Machine(Place, kw_only=True):
         """Put what came of the open string where it belongs."""
         if self.state != IN_STRING or not self.pieces:
             return
-        piece = "".join(self.pieces)
-        self.pieces.clear()
+        pieces = self.pieces
+        piece = pieces[0] if len(pieces) == 1 else "".join(pieces)
+        pieces.clear()
         # `text` is to be the only owner while it grows.
         if not self.stack:
             text, self.value = self.value, None
