@@ -460,7 +460,7 @@ def test_it_is_fifty_times_faster_than_parsing_again_at_each_fragment() -> None:
     assert best["again"] * bench.skipped(text, 100) / best["ours"] > 50
 
 
-def test_a_number_is_the_only_thing_that_the_oracles_have_earlier() -> None:
+def test_jiter_has_a_number_before_it_has_ended() -> None:
     reader = fed(["[12"])
     assert jiter.from_json(b"[12", partial_mode="trailing-strings") == [12]
     assert reader.value == []
