@@ -61,8 +61,8 @@ from .transcript import Transcript
 
 if TYPE_CHECKING:
     from .budget import Budget
-    from .pricing import Price, PriceTable
     from .partial_json import PartialJSON
+    from .pricing import Price, PriceTable
     from .request import StreamRequest
     from .session import StreamSession
     from .tracking import TokenTracker
