@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types suite peers bench bench-sockets exhaustive format clean
+.PHONY: help demo test lint types suite peers bench bench-sockets goldens exhaustive format clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ bench: $(STAMP) ## Run the benchmarks; ARGS=--quick for a short run
 
 bench-sockets: $(PEERS)/.installed ## Measure over sockets, beside the clients that people use
 	$(PEERS)/bin/python -m tests.benchmarks.sockets $(ARGS)
+
+goldens: $(VENV)/.sdks ## Record what the vendors' SDKs send; ARGS=--check to compare instead
+	$(BIN)/python -m tests.providers.record $(ARGS)
 
 exhaustive: $(STAMP) ## Run the tests that take minutes: every cut, many examples
 	SANS_IO_STREAM_EXHAUSTIVE=1 HYPOTHESIS_PROFILE=exhaustive \
@@ -82,4 +85,9 @@ $(PEERS)/.installed: $(STAMP)
 	@$(BIN)/python -m venv --clear $(PEERS)
 	@$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check \
 	    --editable '.[dev,peers]'
+	@touch $@
+
+$(VENV)/.sdks: $(STAMP)
+	@echo "Installing the vendors' SDKs into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev,sdks]'
 	@touch $@

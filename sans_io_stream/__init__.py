@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .decoder import StreamDecoder
 from .errors import (
     AuthenticationFailed,
+    BudgetSpent,
     CaptureError,
     ErrorInfo,
     LimitExceeded,
@@ -26,6 +27,7 @@ from .errors import (
     StreamFailed,
     StreamInterrupted,
     UnknownDialectError,
+    UnknownPriceError,
 )
 from .events import (
     Annotation,
@@ -58,12 +60,18 @@ from .policy import Limits, ReconnectPolicy, Timeouts
 from .transcript import Transcript
 
 if TYPE_CHECKING:
+    from .budget import Budget
+    from .partial_json import PartialJSON
+    from .pricing import Price, PriceTable
     from .request import StreamRequest
     from .session import StreamSession
+    from .tracking import TokenTracker
 
 __all__ = [
     "Annotation",
     "AuthenticationFailed",
+    "Budget",
+    "BudgetSpent",
     "CaptureError",
     "Connected",
     "Delta",
@@ -77,6 +85,9 @@ __all__ = [
     "Limits",
     "MediaDelta",
     "OutOfStepError",
+    "PartialJSON",
+    "Price",
+    "PriceTable",
     "RateLimited",
     "ReasoningDelta",
     "ReconnectPolicy",
@@ -99,10 +110,12 @@ __all__ = [
     "StreamStart",
     "TextDelta",
     "Timeouts",
+    "TokenTracker",
     "ToolCall",
     "ToolCallDelta",
     "Transcript",
     "UnknownDialectError",
+    "UnknownPriceError",
     "Unrecognized",
     "Usage",
     "adecode",
@@ -113,7 +126,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """What needs h11 is imported when it is first asked for: whoever decodes pays nothing."""
+    """What decoding does without is imported when it is first asked for."""
+    if name == "PartialJSON":
+        from .partial_json import PartialJSON
+
+        return PartialJSON
     if name == "StreamRequest":
         from .request import StreamRequest
 
@@ -122,4 +139,16 @@ def __getattr__(name: str) -> object:
         from .session import StreamSession
 
         return StreamSession
+    if name == "TokenTracker":
+        from .tracking import TokenTracker
+
+        return TokenTracker
+    if name == "Budget":
+        from .budget import Budget
+
+        return Budget
+    if name in ("Price", "PriceTable"):
+        from . import pricing
+
+        return pricing.Price if name == "Price" else pricing.PriceTable
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

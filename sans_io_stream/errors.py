@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuthenticationFailed",
+    "BudgetSpent",
     "CaptureError",
     "ErrorInfo",
     "ErrorKind",
@@ -32,6 +33,7 @@ __all__ = [
     "StreamFailed",
     "StreamInterrupted",
     "UnknownDialectError",
+    "UnknownPriceError",
     "raise_for_end",
 ]
 
@@ -160,6 +162,14 @@ class OutOfStepError(StreamError, RuntimeError):
 
 class UnknownDialectError(StreamError, ValueError):
     """A dialect, framing or format of that name does not exist."""
+
+
+class UnknownPriceError(StreamError, ValueError):
+    """Dollars are limited, and nobody knows what the model of a request costs."""
+
+
+class BudgetSpent(StreamError):
+    """A budget is spent: the stream was not begun."""
 
 
 _FAILED: dict[str, type[StreamFailed]] = {

@@ -11,6 +11,8 @@ from tests.sources import REPO
 PUBLIC = [
     "Annotation",
     "AuthenticationFailed",
+    "Budget",
+    "BudgetSpent",
     "CaptureError",
     "Connected",
     "Delta",
@@ -24,6 +26,9 @@ PUBLIC = [
     "Limits",
     "MediaDelta",
     "OutOfStepError",
+    "PartialJSON",
+    "Price",
+    "PriceTable",
     "RateLimited",
     "ReasoningDelta",
     "ReconnectPolicy",
@@ -46,10 +51,12 @@ PUBLIC = [
     "StreamStart",
     "TextDelta",
     "Timeouts",
+    "TokenTracker",
     "ToolCall",
     "ToolCallDelta",
     "Transcript",
     "UnknownDialectError",
+    "UnknownPriceError",
     "Unrecognized",
     "Usage",
     "adecode",
@@ -112,7 +119,13 @@ def test_a_decoder_does_not_load_what_only_sessions_need() -> None:
         "import sys; from sans_io_stream import *; del StreamSession, StreamRequest; "
         "assert 'h11' in sys.modules"
     )
-    lean = "import sys, sans_io_stream; assert 'h11' not in sys.modules"
+    lean = (
+        "import sys, sans_io_stream; "
+        "unneeded = {'h11', *map('sans_io_stream.'.__add__, "
+        "('budget', 'normalize', 'pricing', 'tracking'))}; "
+        "list(sans_io_stream.decode([b''], dialect='openai-chat')); "
+        "assert not unneeded & set(sys.modules), unneeded & set(sys.modules)"
+    )
     for line in (code, lean):
         done = subprocess.run([sys.executable, "-c", line], cwd=REPO, check=False, timeout=60)
         assert done.returncode == 0, line

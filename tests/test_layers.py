@@ -40,7 +40,23 @@ RULES: dict[str, tuple[set[str], set[str]]] = {
             set[str](),
         ),
     ),
+    "providers": (
+        {"capture", "decoder", "dialects", "document", "encoding", "events", "framing", "http",
+         "http_body", "http_head", "http_request", "iterate", "observing", "relay", "resume",
+         "session", "snapshot", "transcript"},
+        set(),
+    ),
+    "secret": (
+        {"capture", "decoder", "dialects", "encoding", "events", "framing", "http", "providers",
+         "relay", "request", "session", "snapshot", "transcript"},
+        set(),
+    ),
     "events": ({"decoder", "dialects", "encoding", "framing", "session", "transcript"}, set()),
+    "translation": (
+        {"capture", "decoder", "encoding", "events", "framing", "http", "providers", "relay",
+         "request", "session", "strategies", "transcript"},
+        set(),
+    ),
     "transcript": ({"decoder", "dialects", "encoding", "framing", "session"}, set()),
 }  # fmt: skip
 

@@ -30,6 +30,8 @@ STDLIB = {
     "itertools", "json", "keyword", "math", "numbers", "operator", "re", "string", "struct",
     "textwrap", "types", "typing", "unicodedata", "urllib.parse", "warnings", "weakref",
     "zlib",
+    # A lock is no thread: see docs/decisions/0009-a-lock-in-the-core.md.
+    "_thread.allocate_lock",
 }  # fmt: skip
 
 # The one door to the outside: imported when a file of captures is opened, never before.

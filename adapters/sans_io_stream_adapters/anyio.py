@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 import anyio
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSStream
 
-from .loop import AsyncStream
+from .calling import asked
+from .loop import AsyncStream, answered
 from .network import MOST
 from .scoped import ScopedNetwork
 
 if TYPE_CHECKING:
-    from sans_io_stream import StreamRequest
+    from sans_io_stream import StreamRequest, Transcript
 
     from .stream import StreamOptions
 
-__all__ = ["AnyioStream", "open_stream"]
+__all__ = ["AnyioStream", "ask", "chat", "open_stream"]
 
 
 def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> AnyioStream:
@@ -28,6 +29,25 @@ def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> Any
     ``StreamOptions``. Raises ``ResumeTokenError`` and ``ValueError`` as ``StreamSession``.
     """
     return AnyioStream(request, **options)
+
+
+def chat(provider: str | StreamRequest, **fields: Any) -> AnyioStream:
+    """What a model answers, as a stream::
+
+        async with chat("anthropic", model=..., messages=[...]) as stream:
+
+    ``provider`` is a name of ``sans_io_stream.providers.PROVIDERS``. ``fields`` are arguments of
+    its ``chat``, fields of its API, and options of ``open_stream``; a key that is not among them
+    is read from the provider's usual variable. Raises ``ValueError`` where it cannot be asked.
+    """
+    request, options = asked(provider, fields)
+    return AnyioStream(request, **options)
+
+
+async def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
+    """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
+    with what there is of it, for any that is not complete."""
+    return await answered(chat(provider, **fields))
 
 
 class AnyioStream(AsyncStream):

@@ -11,19 +11,20 @@ import asyncio
 import contextlib
 import ssl
 import threading
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
+from .calling import asked
 from .dialling import dial
-from .loop import AsyncStream
+from .loop import AsyncStream, answered
 from .network import MOST, OutOfTime
 from .tls import Layers
 
 if TYPE_CHECKING:
-    from sans_io_stream import StreamRequest
+    from sans_io_stream import StreamRequest, Transcript
 
     from .stream import StreamOptions
 
-__all__ = ["AsyncioStream", "open_stream"]
+__all__ = ["AsyncioStream", "ask", "chat", "open_stream"]
 
 HIGH = 2 * MOST
 """Bytes that are kept unread before the reading stops."""
@@ -36,6 +37,25 @@ def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> Asy
     ``StreamOptions``. Raises ``ResumeTokenError`` and ``ValueError`` as ``StreamSession``.
     """
     return AsyncioStream(request, **options)
+
+
+def chat(provider: str | StreamRequest, **fields: Any) -> AsyncioStream:
+    """What a model answers, as a stream::
+
+        async with chat("anthropic", model=..., messages=[...]) as stream:
+
+    ``provider`` is a name of ``sans_io_stream.providers.PROVIDERS``. ``fields`` are arguments of
+    its ``chat``, fields of its API, and options of ``open_stream``; a key that is not among them
+    is read from the provider's usual variable. Raises ``ValueError`` where it cannot be asked.
+    """
+    request, options = asked(provider, fields)
+    return AsyncioStream(request, **options)
+
+
+async def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
+    """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
+    with what there is of it, for any that is not complete."""
+    return await answered(chat(provider, **fields))
 
 
 class AsyncioStream(AsyncStream):

@@ -22,6 +22,8 @@ from sans_io_stream import (
 )
 from sans_io_stream.errors import raise_for_end
 
+from . import logs
+
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
     from sans_io_stream.observing import Observer, Watch
@@ -45,6 +47,8 @@ class Delivery:
         on_error: Literal["raise", "event"] = "raise",
         observers: Sequence[Observer] = (),
     ) -> None:
+        # What ``repr`` shows comes first: a traceback may ask for it half way.
+        self._end: StreamEnd | None = None
         if on_error not in ("raise", "event"):
             raise ValueError(f"on_error is 'raise' or 'event', not {on_error!r}")
         self._observers = observers
@@ -54,9 +58,10 @@ class Delivery:
         self._unfolded: list[Event] = []
         self._point: ResumePoint | None = None
         self._pending: deque[Event] = deque()
-        self._end: StreamEnd | None = None
         self._full: LimitExceeded | None = None
         """Why the transcript could keep no more."""
+        self._untold: StreamEnd | None = None
+        """An end that is not the peer's, and that no watch has seen."""
         self._over = self._left = self._raised = False
 
     @property
@@ -108,9 +113,11 @@ class Delivery:
 
     def _overflow(self, limit: LimitExceeded) -> StreamEnd:
         """What the transcript cannot keep ends the stream: half an answer would be none."""
+        told = self._end is not None or any(type(event) is StreamEnd for event in self._pending)
+        self._end = StreamEnd("failed", limit.end.error)
+        self._untold = None if told else self._end
         self._pending.clear()
         self._full = None
-        self._end = StreamEnd("failed", limit.end.error)
         self._transcript.add(self._end)
         self._cancel(None)
         return self._end
@@ -119,6 +126,8 @@ class Delivery:
         """The stream is about to connect. Raises what an observer has against it."""
         for observer in self._observers[len(self._watches) :]:
             self._watches.append(observer.begin(request, now))
+        if logs.listening():
+            self._watches.append(logs.LogWatch(request, now))
 
     def _note(self, events: list[Event], now: float) -> None:
         """Keep what came, unless the consumer has its end already."""
@@ -132,7 +141,10 @@ class Delivery:
 
     def _put_away(self, now: float) -> None:
         """Nothing more comes."""
+        untold, self._untold = self._untold, None
         for watch in self._watches:
+            if untold is not None:
+                watch.saw([untold], now)
             watch.closed(now)
 
     def _leave(self) -> None:

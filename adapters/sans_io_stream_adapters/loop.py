@@ -71,6 +71,17 @@ class AsyncDriven(Opened, Generic[N]):
             await acalled("on_reconnect", self._on_reconnect(event.attempt, event.delay))
         return event
 
+    async def batch(self) -> list[Event]:
+        """The events that are there, waiting for the first; empty behind the end. Raises as the
+        iteration does. For those who do something once for many events."""
+        try:
+            events = [await self.__anext__()]
+        except StopAsyncIteration:
+            return []
+        while self._pending and type(self._pending[0]) is not Reconnecting:
+            events.append(self._hand_out())
+        return events
+
     def text(self, choice: int = 0) -> AsyncTexts:
         """The pieces of the visible text alone; it ends and raises as the stream does.
 

@@ -69,6 +69,17 @@ class Driven(Opened, Generic[N]):
             called("on_reconnect", self._on_reconnect(event.attempt, event.delay))
         return event
 
+    def batch(self) -> list[Event]:
+        """The events that are there, waiting for the first; empty behind the end. Raises as the
+        iteration does. For those who do something once for many events."""
+        try:
+            events = [self.__next__()]
+        except StopIteration:
+            return []
+        while self._pending and type(self._pending[0]) is not Reconnecting:
+            events.append(self._hand_out())
+        return events
+
     def text(self, choice: int = 0) -> Texts:
         """The pieces of the visible text alone; it ends and raises as the stream does.
 

@@ -87,6 +87,8 @@ class Opened(Delivery):
         on_error: Literal["raise", "event"] = "raise",
         observers: Sequence[Observer] = (),
     ) -> None:
+        # What ``repr`` shows comes first: a traceback may ask for it half way.
+        self._request = request
         super().__init__(limits=limits, on_error=on_error, observers=observers)
         self._recorder = None if capture is None else Recorder(capture, request.dialect)
         self._session = StreamSession(
@@ -107,12 +109,12 @@ class Opened(Delivery):
 
     def __repr__(self) -> str:
         state = "open" if self._end is None else self._end.outcome
-        return f"<{type(self).__name__} {self._session.request!r}, {state}>"
+        return f"<{type(self).__name__} {self._request!r}, {state}>"
 
     @property
     def request(self) -> StreamRequest:
         """The request that is being answered."""
-        return self._session.request
+        return self._request
 
     def stop_request(self) -> HTTPRequest | None:
         """The call that ends a generation which goes on without its reader, where there is

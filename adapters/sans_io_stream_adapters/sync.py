@@ -17,16 +17,17 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Unpack
 
-from .loop_sync import Stream
+from .calling import asked
+from .loop_sync import Stream, answered
 from .network import MOST, OutOfTime, left
 from .tls import Layers
 
 if TYPE_CHECKING:
-    from sans_io_stream import StreamRequest
+    from sans_io_stream import StreamRequest, Transcript
 
     from .stream import StreamOptions
 
-__all__ = ["SyncStream", "open_stream"]
+__all__ = ["SyncStream", "ask", "chat", "open_stream"]
 
 LONGEST = 3600.0
 """Seconds of one ``poll``: its milliseconds are a C int."""
@@ -45,6 +46,25 @@ def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> Syn
     ``ResumeTokenError`` and ``ValueError`` as ``StreamSession``.
     """
     return SyncStream(request, **options)
+
+
+def chat(provider: str | StreamRequest, **fields: Any) -> SyncStream:
+    """What a model answers, as a stream::
+
+        with chat("anthropic", model=..., messages=[...]) as stream:
+
+    ``provider`` is a name of ``sans_io_stream.providers.PROVIDERS``. ``fields`` are arguments of
+    its ``chat``, fields of its API, and options of ``open_stream``; a key that is not among them
+    is read from the provider's usual variable. Raises ``ValueError`` where it cannot be asked.
+    """
+    request, options = asked(provider, fields)
+    return SyncStream(request, **options)
+
+
+def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
+    """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
+    with what there is of it, for any that is not complete."""
+    return answered(chat(provider, **fields))
 
 
 class SyncStream(Stream):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from .cursors import START, CursorGone, Place, cursor_of, place_of, stream_id
-from .entries import Entry, entries_of
+from .entries import Entry, decode_entry, encode_entry, entries_of
 from .log import Retention, StreamLog
 
 __all__ = [
@@ -18,6 +18,8 @@ __all__ = [
     "Retention",
     "StreamLog",
     "cursor_of",
+    "decode_entry",
+    "encode_entry",
     "entries_of",
     "place_of",
     "stream_id",

@@ -19,10 +19,11 @@ from ..events import (
     Resumed,
     ResumePoint,
     StreamEnd,
+    decode_event,
     encode_event,
 )
 
-__all__ = ["Entry", "entries_of", "passed_on"]
+__all__ = ["Entry", "decode_entry", "encode_entry", "entries_of", "entry", "passed_on"]
 
 OF_THE_CONNECTION = (Connected, Disconnected, Reconnecting, Resumed, ResumePoint, Heartbeat)
 
@@ -47,6 +48,34 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
 def entry(number: int, events: tuple[Event, ...], at: float, token: str | None) -> Entry:
     """An entry with its size."""
     return Entry(number, events, at, sum(len(encode_event(e)) + 1 for e in events), token)
+
+
+class Written(msgspec.Struct, array_like=True, gc=False):
+    """An entry as bytes: ``events`` are JSON, as ``encode_event`` writes them."""
+
+    number: int
+    at: float
+    token: str | None
+    events: list[bytes]
+
+
+def encode_entry(entry: Entry) -> bytes:
+    """The entry as a store keeps it."""
+    events = [encode_event(event) for event in entry.events]
+    return ENCODER.encode(Written(entry.number, entry.at, entry.token, events))
+
+
+def decode_entry(data: bytes) -> Entry:
+    """The entry that ``encode_entry`` wrote. Raises ``msgspec.DecodeError`` on anything else."""
+    written = DECODER.decode(data)
+    events = tuple(decode_event(event) for event in written.events)
+    if not events:
+        raise msgspec.DecodeError("an entry without events")
+    return entry(written.number, events, written.at, written.token)
+
+
+ENCODER = msgspec.msgpack.Encoder()
+DECODER = msgspec.msgpack.Decoder(Written)
 
 
 def passed_on(event: Event) -> bool:

@@ -21,7 +21,7 @@ from sans_io_stream_adapters import loop, loop_sync
 from sans_io_stream_adapters import sync as on_sync
 from sans_io_stream_adapters.testing import Busy, Cut, FaultServer
 
-from .colours import COLOURS, aopen, run
+from .colours import COLOURS, aopen, collect, run
 
 QUICK = ReconnectPolicy(initial_delay=0.001, jitter=0.0)
 ONCE = ReconnectPolicy.never()
@@ -193,3 +193,58 @@ def test_a_stream_that_is_left_is_closed_for_its_observers(colour: str) -> None:
             run(colour, main)
     assert watching.closings == 1
     assert not any(isinstance(event, StreamEnd) for event in watching.seen)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_batches_are_the_events(colour: str) -> None:
+    batches: list[list[Event]] = []
+    order: list[object] = []
+
+    def heard(attempt: int, delay: float) -> None:
+        order.append((attempt, delay))
+
+    options: Any = {"policy": QUICK, "proxy": False, "on_reconnect": heard}
+    with FaultServer("openai-responses", pieces=40, faults=[Cut(at=0.5)]) as server:
+        request = server.request()
+        if colour == "sync":
+            with on_sync.open_stream(request, **options) as stream:
+                while batch := stream.batch():
+                    batches.append(batch)
+                assert stream.whole.text
+                assert stream.batch() == []
+        else:
+
+            async def main() -> None:
+                async with aopen(colour, request, **options) as stream:
+                    while batch := await stream.batch():
+                        batches.append(batch)
+                    assert stream.whole.text
+                    assert await stream.batch() == []
+
+            run(colour, main)
+        whole = collect(colour, request, proxy=False)
+    events = [event for batch in batches for event in batch]
+    assert [e for e in events if isinstance(e, TextDelta)] == [
+        e for e in whole.events if isinstance(e, TextDelta)
+    ]
+    assert len(batches) < len(events)
+    assert len(order) == 1
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_batches_raise_as_the_iteration_does(colour: str) -> None:
+    with FaultServer("openai-chat", pieces=9, faults=[Cut(at=0.6)]) as server:
+        request = server.request()
+
+        async def main() -> None:
+            async with aopen(colour, request, policy=ONCE, proxy=False) as stream:
+                while await stream.batch():
+                    pass
+
+        def blocking() -> None:
+            with on_sync.open_stream(request, policy=ONCE, proxy=False) as stream:
+                while stream.batch():
+                    pass
+
+        with pytest.raises(StreamInterrupted):
+            blocking() if colour == "sync" else run(colour, main)

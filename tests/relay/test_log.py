@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +28,8 @@ from sans_io_stream.relay import (
     Retention,
     StreamLog,
     cursor_of,
+    decode_entry,
+    encode_entry,
     entries_of,
     place_of,
     stream_id,
@@ -300,3 +303,24 @@ def test_every_reader_gets_all_of_it_or_is_told(
             assert place == log.last
         except CursorGone:
             assert place.entry < log.trim(0.0)
+
+
+# ---- entries as bytes
+
+
+def test_an_entry_comes_back_from_its_bytes() -> None:
+    made = append(log_of(), "aé🦜", token="t")
+    assert decode_entry(encode_entry(made)) == made
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"x", b"\x94\x01\xcb", encode_entry(append(log_of(), "a"))[:-1]]
+)
+def test_bytes_that_are_no_entry(data: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_entry(data)
+
+
+def test_an_entry_without_events_is_none() -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_entry(msgspec.msgpack.encode([1, 0.0, None, []]))

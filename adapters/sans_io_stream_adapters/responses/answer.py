@@ -57,12 +57,13 @@ class Answer(Delivery):
         observers: Sequence[Observer] = (),
         request: StreamRequest | None = None,
     ) -> None:
+        # What ``repr`` shows comes first: a traceback may ask for it half way.
+        self._head = head
         super().__init__(limits=limits, on_error=on_error, observers=observers)
         if observers and request is None:
             raise ValueError("observers are told whose answer they see: give request=, too")
         if dialect is None and request is not None:
             dialect = request.dialect
-        self._head = head
         self._request = request
         self._decoder = StreamDecoder(
             dialect,
@@ -73,7 +74,7 @@ class Answer(Delivery):
         )
         self._reason: str | None = None
         """Why an observer wants it to end."""
-        self._broken_off = self._busy = self._closed = False
+        self._begun = self._broken_off = self._busy = self._closed = False
 
     def __repr__(self) -> str:
         state = "open" if self._end is None else self._end.outcome
@@ -83,8 +84,9 @@ class Answer(Delivery):
 
     def _unread(self) -> bool:
         """Whether there is something to be read. What ends without reading is told here."""
-        if self._request is not None:
+        if self._request is not None and not self._begun:
             self._begin(self._request, time.monotonic())
+            self._begun = True
         if self._reason is not None:
             self._tell([StreamEnd("cancelled", ErrorInfo("cancelled", self._reason))])
         elif self._broken_off:

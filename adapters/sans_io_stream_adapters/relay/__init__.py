@@ -1,0 +1,1 @@
+"""The relay: it stands between clients and providers, and streams outlive their connections."""

@@ -1,0 +1,108 @@
+"""What every store of streams can do: one small protocol, whoever keeps the bytes.
+
+A store keeps, for each stream, what is known of it (``Meta``) and its entries, in order. What
+``append`` has returned for survives whatever the store promises to survive. A stream has one
+writer at a time; readers are many. All of it is asynchronous and runs under any loop that anyio
+knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from sans_io_stream.relay import Entry
+
+__all__ = ["Meta", "Store", "StoreError", "Taken"]
+
+
+class StoreError(Exception):
+    """A store that cannot keep what it is given, or does not have what it should."""
+
+
+class Taken(StoreError):
+    """Another stream of the same owner has that idempotency key. ``meta`` is it."""
+
+    def __init__(self, meta: Meta) -> None:
+        super().__init__("the idempotency key belongs to another stream")
+        self.meta = meta
+
+
+class Meta(msgspec.Struct, frozen=True):
+    """What is known of a stream from its beginning. It holds no credential and no content."""
+
+    id: str
+    """One of ``stream_id``."""
+    owner: str
+    """The name of the key that made it, in the relay's configuration."""
+    provider: str
+    """The name of the provider's entry in the configuration."""
+    model: str
+    """The model as the client named it."""
+    created: float
+    """Seconds since 1970."""
+    request: bytes = b""
+    """What is needed to ask the provider for the stream again: the body that it was sent; empty
+    where the provider could not go on anyway. It is the client's content: stores keep it as they
+    keep the entries, and drop it with them."""
+    digest: str = ""
+    """The digest of the request, which a repeated idempotency key is compared by."""
+    idempotency_key: str | None = None
+
+
+class Store(Protocol):
+    """Where streams are kept."""
+
+    async def open(self) -> None:
+        """Make it ready; what was there before is there still, where it outlives the process.
+        Raises ``StoreError``."""
+        ...
+
+    async def close(self) -> None:
+        """Put it away. Called twice it does nothing."""
+        ...
+
+    async def create(self, meta: Meta) -> None:
+        """A stream begins. Raises ``Taken`` where its idempotency key is another one's, and
+        ``StoreError`` for an id that is there already."""
+        ...
+
+    async def find(self, id: str) -> Meta | None:
+        """What is known of a stream."""
+        ...
+
+    async def find_key(self, owner: str, idempotency_key: str) -> Meta | None:
+        """The stream of that owner's idempotency key."""
+        ...
+
+    async def append(self, id: str, entries: Sequence[Entry]) -> None:
+        """Keep these entries, in order, behind those that are there: all of them or none.
+
+        Raises ``StoreError`` for a number that does not follow, and for a stream that is not
+        there or is sealed.
+        """
+        ...
+
+    async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:
+        """The entries with numbers above ``after``, in order, at most so many."""
+        ...
+
+    async def trim(self, id: str, first: int) -> None:
+        """Drop the entries before that number."""
+        ...
+
+    async def delete(self, id: str) -> None:
+        """Drop all of a stream. One that is not there is dropped already."""
+        ...
+
+    async def unsealed(self) -> list[Meta]:
+        """The streams without an end: those whose writer died, when a process begins."""
+        ...
+
+    async def ended_before(self, time: float, most: int = 1000) -> list[str]:
+        """The ids of sealed streams whose last entry is older than ``time``, in seconds since
+        1970, oldest first."""
+        ...

@@ -1,0 +1,116 @@
+"""Reading plain JSON by tables: what is there is either understood or refused by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ..dialects.shapes import is_object
+from .question import Part, Setting, Text, refuse
+
+__all__ = [
+    "Parts",
+    "array",
+    "asked",
+    "known_only",
+    "member",
+    "objects",
+    "parts_of",
+    "put",
+    "settings_of",
+]
+
+MISSING = object()
+
+
+def known_only(
+    value: Mapping[str, Any], known: Mapping[str, Any] | frozenset[str], at: str
+) -> None:
+    """Refuse the first field that is not in ``known``, unless it says nothing (null)."""
+    for name, held in value.items():
+        if name not in known and held is not None:
+            refuse(f"{at}{name}", "there is no such field that could be translated")
+
+
+def member(value: Mapping[str, Any], name: str, kind: type, at: str, default: Any = MISSING) -> Any:
+    """``value[name]``, if it is of that type; ``default`` where it is missing or null."""
+    held = value.get(name)
+    if held is None:
+        if default is MISSING:
+            refuse(f"{at}{name}", "it is missing")
+        return default
+    if not isinstance(held, kind) or (kind is not bool and isinstance(held, bool)):
+        refuse(f"{at}{name}", f"it has to be {WORDS[kind]}, not {type(held).__name__}")
+    return held
+
+
+WORDS: dict[type, str] = {
+    str: "a text", list: "an array", dict: "an object", bool: "true or false", int: "a number",
+    float: "a number",
+}  # fmt: skip
+
+
+def array(value: Mapping[str, Any], name: str, at: str) -> list[Any]:
+    """``value[name]`` as an array; an empty one where it is missing."""
+    held: list[Any] = member(value, name, list, at, [])
+    return held
+
+
+def objects(held: list[Any], at: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """The objects of an array, each with where it stands."""
+    for index, one in enumerate(held):
+        if not is_object(one):
+            refuse(f"{at}[{index}]", "it has to be an object")
+        yield one, f"{at}[{index}]."
+
+
+Parts = Mapping[str, tuple[frozenset[str], Callable[[dict[str, Any], str], Part]]]
+"""For each type of a part the fields that it may have, and what reads it."""
+
+
+def parts_of(held: Any, at: str, known: Parts) -> list[Part]:
+    """The parts of some content: a text, or an array of objects, each with its type."""
+    if held is None:
+        return []
+    if isinstance(held, str):
+        return [Text(held)] if held else []
+    if not isinstance(held, list):
+        refuse(at, "it has to be a text or an array")
+    found: list[Part] = []
+    for one, where in objects(held, at):  # pyright: ignore[reportUnknownArgumentType]
+        kind = member(one, "type", str, where)
+        if kind not in known:
+            refuse(where.rstrip("."), f"what is of type {kind!r} cannot be translated")
+        fields, read = known[kind]
+        known_only(one, fields | {"type"}, where)
+        found.append(read(one, where))
+    return found
+
+
+def asked(body: Mapping[str, Any], neutral: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields that ask for anything: not null, and not of a value that asks for nothing."""
+    return {
+        name: value
+        for name, value in body.items()
+        if value is not None and not (name in neutral and neutral[name] == value)
+    }
+
+
+def settings_of(
+    body: Mapping[str, Any], known: Mapping[str, Setting]
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The settings that a request makes, and what each is called in it."""
+    settings: dict[str, Any] = {}
+    named: dict[str, str] = {}
+    for name, setting in known.items():
+        if name in body and setting not in settings:
+            settings[setting], named[setting] = body[name], name
+    return settings, named
+
+
+def put(body: dict[str, Any], path: str, value: Any) -> None:
+    """Set ``body[a][b]`` for the path ``"a.b"``, making what is not there."""
+    *holders, last = path.split(".")
+    for name in holders:
+        body = body.setdefault(name, {})
+    body[last] = value
