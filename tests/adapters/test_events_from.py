@@ -240,7 +240,11 @@ def test_cancellation_passes_through_and_closes(client: Client) -> None:
     assert last.outcome == "interrupted"
 
 
-@pytest.mark.parametrize("client", [one for one in CLIENTS if one.colour != "sync"], ids=str)
+# A read of niquests is not woken by the closing of its response.
+WAKING = [one for one in CLIENTS if one.colour != "sync" and one.name != "niquests"]
+
+
+@pytest.mark.parametrize("client", WAKING, ids=str)
 def test_another_task_may_close_it(client: Client) -> None:
     package = pytest.importorskip(client.name)
     got: list[Event] = []
