@@ -1,4 +1,4 @@
-"""Streams on anyio, on either of its backends: ``open_stream``, and the primitives under it."""
+"""Streams on anyio, on either of its backends: ``open_stream``, ``StreamPool``, primitives."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from anyio.streams.tls import TLSStream
 from .calling import asked
 from .loop import AsyncStream, answered
 from .network import MOST
+from .pool import AsyncPool
 from .scoped import ScopedNetwork
+from .scoped_tasks import ScopedTasks
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
+    from .pooling import PoolOptions
     from .stream import StreamOptions
 
-__all__ = ["AnyioStream", "ask", "chat", "open_stream"]
+__all__ = ["AnyioStream", "StreamPool", "ask", "chat", "open_stream"]
 
 
 def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> AnyioStream:
@@ -56,6 +59,20 @@ class AnyioStream(AsyncStream):
     def __init__(self, request: StreamRequest, **options: Unpack[StreamOptions]) -> None:
         super().__init__(request, **options)
         self._network = AnyioNetwork()
+
+
+class AnyioTasks(ScopedTasks):
+    """The tasks of a pool on anyio."""
+
+    def __init__(self) -> None:
+        super().__init__(anyio, anyio.create_task_group)
+
+
+class StreamPool(AsyncPool):
+    """Many streams on anyio; see ``AsyncPool``."""
+
+    def __init__(self, max_concurrent: int = 10, **options: Unpack[PoolOptions]) -> None:
+        super().__init__(AnyioTasks(), open_stream, max_concurrent, **options)
 
 
 class AnyioNetwork(ScopedNetwork[ByteStream]):

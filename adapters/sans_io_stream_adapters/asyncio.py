@@ -1,4 +1,4 @@
-"""Streams on asyncio: ``open_stream``, and the primitives under it.
+"""Streams on asyncio: ``open_stream``, ``StreamPool``, and the primitives under them.
 
 The protocol keeps what the transport reads, up to ``HIGH`` bytes, and then stops the reading:
 who reads slowly slows the server. TLS is ``tls.Layers``: asyncio's own does not tell a cut
@@ -17,14 +17,17 @@ from .calling import asked
 from .dialling import dial
 from .loop import AsyncStream, answered
 from .network import MOST, OutOfTime
+from .pool import AsyncPool
+from .tasks_asyncio import AsyncioTasks
 from .tls import Layers
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
+    from .pooling import PoolOptions
     from .stream import StreamOptions
 
-__all__ = ["AsyncioStream", "ask", "chat", "open_stream"]
+__all__ = ["AsyncioStream", "StreamPool", "ask", "chat", "open_stream"]
 
 HIGH = 2 * MOST
 """Bytes that are kept unread before the reading stops."""
@@ -64,6 +67,13 @@ class AsyncioStream(AsyncStream):
     def __init__(self, request: StreamRequest, **options: Unpack[StreamOptions]) -> None:
         super().__init__(request, **options)
         self._network = AsyncioNetwork()
+
+
+class StreamPool(AsyncPool):
+    """Many streams on asyncio; see ``AsyncPool``."""
+
+    def __init__(self, max_concurrent: int = 10, **options: Unpack[PoolOptions]) -> None:
+        super().__init__(AsyncioTasks(), open_stream, max_concurrent, **options)
 
 
 class AsyncioNetwork:

@@ -8,6 +8,7 @@ session is told that the connection is lost.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -106,6 +107,11 @@ class AsyncDriven(Opened, Generic[N]):
     def reconnect(self) -> None:
         """Drop the connection, and take the stream up on another one at once."""
         self._asked = self._session.reconnect
+        self._network.interrupt()
+
+    def cancel(self, reason: str | None = None) -> None:
+        """End the stream: whoever reads it gets ``StreamEnd("cancelled")``, with the reason."""
+        self._asked = partial(self._session.cancel, reason)
         self._network.interrupt()
 
     async def _finish(self) -> None:

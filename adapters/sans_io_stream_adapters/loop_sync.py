@@ -6,6 +6,7 @@ Written by ``python -m tests.adapters.unasync``; a test holds the two together.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import Generic, Self, TypeVar
 
@@ -104,6 +105,11 @@ class Driven(Opened, Generic[N]):
     def reconnect(self) -> None:
         """Drop the connection, and take the stream up on another one at once."""
         self._asked = self._session.reconnect
+        self._network.interrupt()
+
+    def cancel(self, reason: str | None = None) -> None:
+        """End the stream: whoever reads it gets ``StreamEnd("cancelled")``, with the reason."""
+        self._asked = partial(self._session.cancel, reason)
         self._network.interrupt()
 
     def _finish(self) -> None:

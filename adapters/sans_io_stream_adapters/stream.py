@@ -121,6 +121,11 @@ class Opened(Delivery):
         one; see ``StreamSession.stop_request``."""
         return self._session.stop_request()
 
+    def not_before(self, time: float) -> None:
+        """Begin no connection before ``time``, on the runtime's clock; one that is there goes
+        on. It may be called from another thread."""
+        self._session.not_before(time, time)
+
     # ---- for the loops
 
     def _check_text(self) -> None:

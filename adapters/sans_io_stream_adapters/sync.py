@@ -1,4 +1,4 @@
-"""Streams over blocking sockets: ``open_stream``, and the primitives under it.
+"""Streams over blocking sockets: ``open_stream``, ``StreamPool``, and the primitives under them.
 
 The sockets themselves do not block: every wait is a ``select`` on the socket and on a bell,
 so that ``close`` and ``reconnect``, from another thread or from a signal handler, end it at
@@ -15,19 +15,24 @@ import socket
 import ssl
 import threading
 import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Unpack
 
 from .calling import asked
 from .loop_sync import Stream, answered
 from .network import MOST, OutOfTime, left
+from .pool_sync import Pool
 from .tls import Layers
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
+    from .pooling import PoolOptions
+    from .scope import Endable
     from .stream import StreamOptions
 
-__all__ = ["SyncStream", "ask", "chat", "open_stream"]
+__all__ = ["StreamPool", "SyncStream", "ask", "chat", "open_stream"]
 
 LONGEST = 3600.0
 """Seconds of one ``poll``: its milliseconds are a C int."""
@@ -75,6 +80,93 @@ class SyncStream(Stream):
         self._network = SyncNetwork()
 
 
+def now() -> float:
+    """The clock of the streams, and of pools."""
+    return time.monotonic()
+
+
+class Threads:
+    """The threads of a pool. What a thread raises beyond ``Exception`` is raised by ``close``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._alive: list[threading.Thread] = []
+        self._raised: BaseException | None = None
+
+    def now(self) -> float:
+        return now()
+
+    def signal(self) -> ThreadSignal:
+        return ThreadSignal()
+
+    def open(self) -> None:
+        pass
+
+    def close(self, interrupted: Callable[[], None]) -> None:
+        try:
+            self._join()
+        except BaseException:
+            interrupted()
+            self._join()
+            raise
+        if self._raised is not None:
+            raise self._raised
+
+    def _join(self) -> None:
+        # A thread spawns before it ends: when the last one has ended none is to come.
+        while self._alive:
+            self._alive[0].join()
+            with self._lock:
+                self._alive = [thread for thread in self._alive if thread.is_alive()]
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._run, args=(work,), name="stream-pool", daemon=True)
+        with self._lock:
+            self._alive = [thread for thread in self._alive if thread.is_alive()]
+            thread.start()
+            self._alive.append(thread)
+
+    def _run(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  # raised by close
+            self._raised = error
+
+    @contextmanager
+    def scope(self, stream: Endable) -> Generator[StreamScope]:
+        yield StreamScope(stream)
+
+
+class StreamScope:
+    """Nothing ends a thread: its stream is ended."""
+
+    def __init__(self, stream: Endable) -> None:
+        self._stream = stream
+
+    def cancel(self, reason: str | None) -> None:
+        self._stream.cancel(reason)
+
+
+class ThreadSignal:
+    """An event, and a deadline for the wait."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def wait_until(self, time: float | None) -> None:
+        self._event.wait(left(time, now()))
+
+
+class StreamPool(Pool):
+    """Many streams in threads; see ``Pool``."""
+
+    def __init__(self, max_concurrent: int = 10, **options: Unpack[PoolOptions]) -> None:
+        super().__init__(Threads(), open_stream, max_concurrent, **options)
+
+
 class SyncNetwork:
     """The primitives over blocking sockets."""
 
@@ -89,7 +181,7 @@ class SyncNetwork:
         """A pair; what is written to the second ends a wait at the first."""
 
     def now(self) -> float:
-        return time.monotonic()
+        return now()
 
     def begin(self) -> None:
         self._interrupted = False

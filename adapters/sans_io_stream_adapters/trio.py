@@ -1,4 +1,4 @@
-"""Streams on trio: ``open_stream``, and the primitives under it, which are trio's own."""
+"""Streams on trio: ``open_stream``, ``StreamPool``, and trio's own primitives."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ import trio
 from .calling import asked
 from .loop import AsyncStream, answered
 from .network import MOST
+from .pool import AsyncPool
 from .scoped import ScopedNetwork
+from .scoped_tasks import ScopedTasks
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
+    from .pooling import PoolOptions
     from .stream import StreamOptions
 
-__all__ = ["TrioStream", "ask", "chat", "open_stream"]
+__all__ = ["StreamPool", "TrioStream", "ask", "chat", "open_stream"]
 
 
 def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> TrioStream:
@@ -54,6 +57,20 @@ class TrioStream(AsyncStream):
     def __init__(self, request: StreamRequest, **options: Unpack[StreamOptions]) -> None:
         super().__init__(request, **options)
         self._network = TrioNetwork()
+
+
+class TrioTasks(ScopedTasks):
+    """The tasks of a pool on trio."""
+
+    def __init__(self) -> None:
+        super().__init__(trio, trio.open_nursery)
+
+
+class StreamPool(AsyncPool):
+    """Many streams on trio; see ``AsyncPool``."""
+
+    def __init__(self, max_concurrent: int = 10, **options: Unpack[PoolOptions]) -> None:
+        super().__init__(TrioTasks(), open_stream, max_concurrent, **options)
 
 
 class TrioNetwork(ScopedNetwork[trio.abc.Stream]):

@@ -10,6 +10,7 @@ import pytest
 
 from sans_io_stream import (
     Disconnected,
+    ErrorInfo,
     Event,
     LimitExceeded,
     Limits,
@@ -21,6 +22,7 @@ from sans_io_stream import (
     StreamInterrupted,
     StreamRequest,
     TextDelta,
+    Timeouts,
     Transcript,
 )
 from sans_io_stream.capture import Capture
@@ -30,6 +32,7 @@ from sans_io_stream_adapters.testing import Busy, Cut, FaultServer, Reset, Stall
 from tests.session.answers import events_of
 
 from .colours import ASYNC, COLOURS, collect
+from .pools import quicken
 
 QUICK = ReconnectPolicy(initial_delay=0.001, jitter=0.0)
 ONCE = ReconnectPolicy.never()
@@ -159,6 +162,50 @@ def test_a_connection_is_dropped_on_demand(colour: str) -> None:
         assert server.seen.connections == 2
         whole = collect(colour, server.request(), proxy=False)
     assert events_of(told.events) == events_of(whole.events)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_stream_is_cancelled_with_a_reason_for_its_reader(colour: str) -> None:
+    def seen(stream: Any, event: Event) -> None:
+        if isinstance(event, TextDelta):
+            stream.cancel("not needed")
+
+    with FaultServer("openai-chat", pieces=9, faults=[Stall.in_event(4)]) as server:
+        told = collect(colour, server.request(), proxy=False, seen=seen)
+    assert told.raised is None
+    assert told.end == StreamEnd("cancelled", ErrorInfo("cancelled", "not needed"))
+    assert told.stream is not None
+    assert told.stream.transcript.end == told.end
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_no_connection_is_begun_before_its_time(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dialled: list[float] = []
+
+    def seen(stream: Any, event: Event) -> None:
+        if isinstance(event, TextDelta) and not dialled:
+            network = stream._network
+            connect, now = network.connect, network.now()
+
+            def watched(host: str, port: int, deadline: float | None) -> Any:
+                dialled.append(network.now() - now)
+                return connect(host, port, deadline)
+
+            network.connect = watched
+            dialled.append(0.0)
+            stream.not_before(now + 5)
+
+    never = Timeouts(connect=None, response=None, idle=None, progress=None)
+    with FaultServer("openai-responses", pieces=6, faults=[Cut(at=0.6)]) as server:
+        request = server.request()
+        clocks = quicken(monkeypatch)
+        told = collect(
+            colour, request, seen=seen, policy=QUICK, timeouts=never, proxy=False, **clocks
+        )
+    assert told.end.outcome == "complete"
+    assert dialled[1] >= 5
 
 
 # ---- the transcript, and the capture

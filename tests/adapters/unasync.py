@@ -12,14 +12,14 @@ from tests.sources import REPO
 
 ADAPTERS = REPO / "adapters" / "sans_io_stream_adapters"
 TWINS = {
-    ADAPTERS / "loop.py": ADAPTERS / "loop_sync.py",
-    ADAPTERS / "responses" / "reading.py": ADAPTERS / "responses" / "reading_sync.py",
-    ADAPTERS / "responses" / "driving.py": ADAPTERS / "responses" / "driving_sync.py",
+    ADAPTERS / f"{path}.py": ADAPTERS / f"{path}_sync.py"
+    for path in ("loop", "pool", "pool_reading", "responses/reading", "responses/driving")
 }
 """What is written, and what is made of it."""
 
 WORDS = {
     "async with": "with",
+    "async for": "for",
     "async def": "def",
     "await ": "",
     "AsyncBody": "Body",
@@ -32,7 +32,13 @@ WORDS = {
     "AsyncBasics": "Basics",
     "AsyncStream": "Stream",
     "AsyncTexts": "Texts",
-    "async for": "for",
+    "Awaitable, Callable": "Callable",
+    "Awaitable[T]": "T",
+    "Awaitable[Any]": "Any",
+    "Awaitable[PooledStream[Any]]": "PooledStream[Any]",
+    "AsyncPool": "Pool",
+    "AsyncSignal": "Signal",
+    "AsyncTasks": "Tasks",
     "StopAsyncIteration": "StopIteration",
     "__aenter__": "__enter__",
     "__aexit__": "__exit__",
@@ -42,6 +48,8 @@ WORDS = {
     "aclose": "close",
     "..loop ": "..loop_sync ",
     "another task reads": "another thread reads",
+    "from .loop import": "from .loop_sync import",
+    "from .pool_reading import": "from .pool_reading_sync import",
 }
 DOC = '''"""Blocking: ``{name}`` without ``async`` and ``await``.
 
@@ -53,7 +61,8 @@ Written by ``python -m tests.adapters.unasync``; a test holds the two together.
 def unasync(path: Path) -> str:
     """The blocking text that belongs to this asynchronous one."""
     body = path.read_text(encoding="utf-8").split('"""\n', 1)[1]
-    changed = re.sub("|".join(map(re.escape, WORDS)), lambda found: WORDS[found[0]], body)
+    longest_first = sorted(map(re.escape, WORDS), key=len, reverse=True)
+    changed = re.sub("|".join(longest_first), lambda found: WORDS[found[0]], body)
     return DOC.format(name=path.stem) + changed
 
 
