@@ -1,0 +1,325 @@
+"""The relay's configuration: immutable values, checked when they are made.
+
+What asks whom (``Upstream``, ``Route``), who may ask (``ClientKey``), and for how long and how
+much. Made by ``load_config`` from a file, or by hand. Keys are ``Secret``: no value here shows
+one. Raises ``ValueError`` for what cannot be, and says what to do.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import inspect
+import ipaddress
+import math
+import re
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
+import msgspec
+
+from sans_io_stream.headers import HeaderPairs, header_pairs, is_credential
+from sans_io_stream.providers import provider_named
+from sans_io_stream.request import Authorizer
+from sans_io_stream.secret import Secret
+
+from .upstreams import builder_of, template
+
+__all__ = [
+    "LOCAL", "ClientKey", "RelayConfig", "RelayLimits", "Route", "UnknownModel", "Upstream",
+]  # fmt: skip
+
+KIB = 1024
+MIB = 1024 * KIB
+SHA256 = re.compile(r"[0-9a-f]{64}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+OWN = frozenset({"model", "messages", "contents", "input", "api_key", "base_url", "headers"}) | {
+    "authorize", "idempotency_key", "background",
+}  # fmt: skip
+"""Arguments of builders that an upstream's own settings say, or the client."""
+
+
+def options_of(upstream: Upstream) -> list[str]:
+    """The arguments of an upstream's builder that are options, in alphabetical order."""
+    parameters = inspect.signature(builder_of(upstream)).parameters.values()
+    names = {one.name for one in parameters if one.kind is one.KEYWORD_ONLY}
+    return sorted(names - OWN - {"resume_from_event_id"})
+
+
+class UnknownModel(LookupError):
+    """No upstream serves a model of that name."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"the model {model!r} is not served here: GET /v1/models lists what is")
+        self.model = model
+
+
+def check_name(what: str, name: str) -> None:
+    """Raise ``ValueError`` for a name that could be taken for something else in a path."""
+    if NAME.fullmatch(name) is None:
+        raise ValueError(f"{what} {name!r}: a name is letters, digits, '.', '_' and '-'")
+
+
+class Upstream(msgspec.Struct, frozen=True, kw_only=True, repr_omit_defaults=True):
+    """Whom to ask: a provider, with what its builder needs.
+
+    ``options`` are further arguments of the builder (``region``, ``project``, ``endpoint`` …),
+    ``fields`` fields of the body where the client does not say them. ``surface`` "responses"
+    asks OpenAI and Azure there, ``background`` has the answer go on at the provider, so that
+    it can be taken up again. ``authorize`` signs, and stands in no file.
+    """
+
+    name: str
+    provider: str
+    api_key: str | None = None
+    base_url: str | None = None
+    surface: Literal["chat", "responses"] = "chat"
+    background: bool = False
+    options: Mapping[str, Any] = {}
+    fields: Mapping[str, Any] = {}
+    headers: HeaderPairs = ()
+    authorize: Authorizer | None = None
+
+    def __post_init__(self) -> None:
+        check_name("an upstream is called", self.name)
+        provider = provider_named(self.provider)
+        put = msgspec.structs.force_setattr
+        put(self, "provider", provider.name)
+        if self.api_key is not None:
+            put(self, "api_key", Secret(self.api_key))
+        hidden = {k: Secret(v) if k == "access_token" else v for k, v in self.options.items()}
+        put(self, "options", hidden)
+        pairs = header_pairs(self.headers)
+        put(self, "headers", tuple((k, Secret(v) if is_credential(k) else v) for k, v in pairs))
+        if self.surface not in ("chat", "responses"):
+            raise ValueError('surface is "chat" or "responses"')
+        if self.background and self.surface != "responses":
+            raise ValueError('background needs surface = "responses"')
+        known = options_of(self)
+        for option in self.options:
+            if option not in known:
+                raise ValueError(
+                    f"options.{option}: {self.provider} takes no such option; it takes: "
+                    f"{', '.join(known) or 'none'} (fields of the body stand in fields)"
+                )
+        for name in self.fields:
+            if name in OWN or name in known:
+                raise ValueError(f"fields.{name}: it is not the body's to say")
+        shows = self.api_key or self.authorize or "access_token" in self.options
+        if provider.needs_key and not shows and not any(is_credential(k) for k, _ in pairs):
+            variable = provider.key_variables[0] if provider.key_variables else "NAME"
+            raise ValueError(f'no key: give api_key, or api_key_env = "{variable}"')
+        template(self, "model")
+
+    def __repr__(self) -> str:
+        return f"<Upstream {self.name}: {self.provider}>"
+
+
+class Route(msgspec.Struct, frozen=True):
+    """Which upstream serves a model. ``model`` may hold one ``*`` for any text.
+
+    ``there`` is the model's name at the upstream, a ``*`` in it what the ``*`` stands for; None
+    for the name as the client says it.
+    """
+
+    model: str
+    upstream: str
+    there: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.model or self.model.count("*") > 1 or (self.there or "").count("*") > 1:
+            raise ValueError(f"the model {self.model!r}: a name, with one * at the most")
+        if self.there == "" or ("*" in (self.there or "") and "*" not in self.model):
+            raise ValueError(f"the model {self.model!r} is called {self.there!r} there: not a name")
+
+    def takes(self, model: str) -> str | None:
+        """The model's name at the upstream; None if this route is not its."""
+        before, star, after = self.model.partition("*")
+        if not star:
+            return (self.there or model) if model == self.model else None
+        fits = model.startswith(before) and model.endswith(after)
+        if not fits or len(model) <= len(before) + len(after):
+            return None
+        part = model[len(before) : len(model) - len(after)]
+        return model if self.there is None else self.there.replace("*", part)
+
+
+class ClientKey(msgspec.Struct, frozen=True):
+    """Who may ask. ``sha256`` is the digest of the key, in hex; ``models`` what may be asked for,
+    each with one ``*`` at the most; empty for all."""
+
+    name: str
+    sha256: str
+    models: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_name("a key is called", self.name)
+        if self.sha256 and SHA256.fullmatch(self.sha256.lower()) is None:
+            raise ValueError(f"key {self.name}: sha256 is 64 hexadecimal digits")
+        msgspec.structs.force_setattr(self, "sha256", Secret(self.sha256.lower()))
+        for model in self.models:
+            Route(model, self.name)
+
+    @classmethod
+    def of(cls, name: str, key: str, models: tuple[str, ...] = ()) -> Self:
+        """The client of that key. Raises ``ValueError`` for one that no header can hold."""
+        secret = Secret(key)
+        secret.check(f"key {name}")
+        return cls(name, hashlib.sha256(secret.encode()).hexdigest(), models)
+
+    def allows(self, model: str) -> bool:
+        """Whether that model may be asked for."""
+        return not self.models or any(
+            Route(one, self.name).takes(model) is not None for one in self.models
+        )
+
+
+LOCAL = ClientKey("local", "")
+"""Whoever asks where no keys are configured: on this machine alone."""
+
+
+class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """How much, and for how long. Infinity is for ever."""
+
+    body_bytes: int = 32 * MIB
+    """The body of one request."""
+    header_bytes: int = 64 * KIB
+    """The head of one request."""
+    away_seconds: float = 900.0
+    """For how long a stream goes on without any reader."""
+    away_bytes: int = 16 * MIB
+    """How much of a stream is kept that no reader has seen while none is there."""
+    drain_seconds: float = 30.0
+    """How long streams may take to end when the relay is stopped."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            least = 1 if name in ("body_bytes", "header_bytes") else 0
+            if not getattr(self, name) >= least:
+                raise ValueError(f"{name} is at least {least}")
+
+
+class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """All that a relay needs to know.
+
+    ``retention`` is how long a stream is kept after its end, ``heartbeat`` how often a reader
+    hears something, both in seconds. ``store`` is "memory" or the path of a database.
+    """
+
+    upstreams: tuple[Upstream, ...]
+    routes: tuple[Route, ...] = ()
+    keys: tuple[ClientKey, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = 8700
+    retention: float = 3600.0
+    heartbeat: float = 15.0
+    limits: RelayLimits = RelayLimits()
+    cors_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
+    store: str = "memory"
+
+    def __post_init__(self) -> None:
+        if not self.upstreams:
+            raise ValueError("there is no upstream: whom is the relay to ask?")
+        names = [upstream.name for upstream in self.upstreams]
+        only_once("upstream", names)
+        only_once("model", [route.model for route in self.routes])
+        only_once("key", [key.name for key in self.keys])
+        only_once("key", [key.sha256 for key in self.keys], shown=False)
+        for route in self.routes:
+            if route.upstream not in names:
+                known = ", ".join(names)
+                raise ValueError(
+                    f"the model {route.model!r}: no upstream is called {route.upstream!r}; "
+                    f"there are: {known}"
+                )
+        if any(not key.sha256 for key in self.keys):
+            raise ValueError("a key without a digest opens nothing: give the key, or its sha256")
+        if not 0 <= self.port <= 65535:
+            raise ValueError("port is between 0 and 65535")
+        if not self.retention >= 0:
+            raise ValueError("retention is at least 0, in seconds")
+        if not 0 < self.heartbeat < math.inf:
+            raise ValueError("heartbeat is more than 0, in seconds")
+        if not self.store:
+            raise ValueError('store is "memory", or the path of a database')
+        if not self.keys and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host!r} is open to others, and no keys are configured: anybody "
+                "could ask at your expense. Add keys, or bind to 127.0.0.1"
+            )
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Self:
+        """The configuration that a file's tables are; ``environ`` is where variables are looked
+        up (None: the process's). Raises ``ConfigError``."""
+        from .loading import read_config
+
+        return read_config(cls, data, environ)
+
+    def owner_of(self, key: str | None) -> ClientKey | None:
+        """Whose key it is; None for nobody's. Without any keys everybody is ``LOCAL``.
+
+        It takes as long for a key that is nearly right as for one that is not at all.
+        """
+        if not self.keys:
+            return LOCAL
+        sent = hashlib.sha256((key or "").encode("utf-8", "surrogatepass")).hexdigest()
+        owner: ClientKey | None = None
+        for one in self.keys:
+            if hmac.compare_digest(one.sha256.encode(), sent.encode()):
+                owner = one
+        return None if key is None else owner
+
+    def route(self, model: str) -> tuple[Upstream, str]:
+        """Who serves a model, and what it is called there.
+
+        A route of just that name comes first, then those with a ``*``, in their order, then
+        ``NAME/model`` for the upstream of that name. Raises ``UnknownModel``.
+        """
+        named = {upstream.name: upstream for upstream in self.upstreams}
+        for route in sorted(self.routes, key=lambda route: "*" in route.model):
+            there = route.takes(model)
+            if there is not None:
+                return named[route.upstream], there
+        name, slash, rest = model.partition("/")
+        if slash and rest and name in named:
+            return named[name], rest
+        raise UnknownModel(model)
+
+    def models(self, key: ClientKey | None = None) -> list[str]:
+        """The names of models that can be listed: those of the routes without a ``*``, as far
+        as ``key`` may ask for them."""
+        names = [route.model for route in self.routes if "*" not in route.model]
+        return [name for name in names if key is None or key.allows(name)]
+
+    def answers_host(self, host: str) -> bool:
+        """Whether a request with that ``Host`` is answered: one of ``allowed_hosts``, whatever
+        its port. Without any: all where there are keys, else those of this machine, so that no
+        web page can reach the relay by a name of its own (DNS rebinding)."""
+        name = HOST.sub("", host).lower()
+        if self.allowed_hosts:
+            return "*" in self.allowed_hosts or name in map(str.lower, self.allowed_hosts)
+        return bool(self.keys) or is_loopback(name)
+
+
+HOST = re.compile(r":[0-9]*\Z")
+"""The port behind a host."""
+
+
+def only_once(what: str, names: list[str], *, shown: bool = True) -> None:
+    """Raise ``ValueError`` for a name that stands there twice."""
+    for number, name in enumerate(names):
+        if name in names[:number]:
+            raise ValueError(f"two {what}s are the same" + (f": {name!r}" if shown else ""))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach that host."""
+    name = host.strip("[]").lower()
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
