@@ -74,6 +74,8 @@ class Provider:
     aliases: tuple[str, ...] = ()
     needs_key: bool = True
     """Whether nobody is answered without showing a credential."""
+    calls: Mapping[str, str] = field(default_factory=dict[str, str])
+    """What it calls fields of its protocol that are called otherwise elsewhere."""
 
 
 def builder(build: Callable[P, StreamRequest]) -> Callable[P, StreamRequest]:

@@ -57,4 +57,11 @@ def chat(
     )
 
 
-PROVIDER = Provider("compatible", chat, aliases=("openai-compatible",), needs_key=False)
+PROVIDER = Provider(
+    "compatible",
+    chat,
+    aliases=("openai-compatible",),
+    needs_key=False,
+    # The older name, which every server knows.
+    calls={"max_completion_tokens": "max_tokens"},
+)

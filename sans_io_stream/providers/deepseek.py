@@ -55,4 +55,5 @@ PROVIDER = Provider(
     "deepseek",
     chat,
     ("DEEPSEEK_API_KEY",),
+    calls={"max_completion_tokens": "max_tokens"},
 )

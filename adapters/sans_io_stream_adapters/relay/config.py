@@ -155,7 +155,7 @@ class ClientKey(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         check_name("a key is called", self.name)
         if self.sha256 and SHA256.fullmatch(self.sha256.lower()) is None:
-            raise ValueError(f"key {self.name}: sha256 is 64 hexadecimal digits")
+            raise ValueError(f"sha256 of key {self.name} is 64 hexadecimal digits")
         msgspec.structs.force_setattr(self, "sha256", Secret(self.sha256.lower()))
         for model in self.models:
             Route(model, self.name)

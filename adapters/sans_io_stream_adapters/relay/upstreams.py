@@ -76,7 +76,9 @@ def request_for(
     target = format_of(made)
     asked = {name: value for name, value in body.items() if name not in STREAMING}
     if target != source_format:
-        asked = translate({**asked, "model": model}, source_format, target)
+        calls = provider_named(upstream.provider).calls
+        told = translate({**asked, "model": model}, source_format, target)
+        asked = {calls.get(name, name): value for name, value in told.items()}
     ours = made.http().json() or {}
     kept = {name: value for name, value in ours.items() if name not in ASKED}
     # Where the builder writes no model, it stands in the URL.
