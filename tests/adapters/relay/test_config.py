@@ -31,7 +31,8 @@ ROUTES = (
 
 
 def config(**given: Any) -> RelayConfig:
-    return RelayConfig(**{"upstreams": (OPENAI, OLLAMA), "routes": ROUTES, **given})
+    told: dict[str, Any] = {"upstreams": (OPENAI, OLLAMA), "routes": ROUTES, **given}
+    return RelayConfig(**told)
 
 
 @pytest.mark.parametrize(
@@ -167,8 +168,9 @@ def test_what_cannot_be(given: dict[str, Any], why: str) -> None:
     ],
 )
 def test_upstreams_that_cannot_be(given: dict[str, Any], why: str) -> None:
+    told: dict[str, Any] = {"name": "u", "provider": "ollama", **given}
     with pytest.raises(ValueError, match=why) as raised:
-        Upstream(**{"name": "u", "provider": "ollama", **given})
+        Upstream(**told)
     assert "k ey" not in str(raised.value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 
@@ -11,6 +11,9 @@ from sans_io_stream.providers import PROVIDERS
 from sans_io_stream.translation import Untranslatable
 from sans_io_stream_adapters.relay.config import Upstream
 from sans_io_stream_adapters.relay.upstreams import ASKED, RESPONSES, request_for
+
+if TYPE_CHECKING:
+    from sans_io_stream.request import HTTPRequest
 
 HELLO = {"role": "user", "content": "Hello"}
 SYSTEM = {"role": "system", "content": "Be brief."}
@@ -73,7 +76,8 @@ class Case(NamedTuple):
 
 
 def upstream(provider: str, **given: Any) -> Upstream:
-    return Upstream(name="u", provider=provider, **{"api_key": "k", **given})
+    told: dict[str, Any] = {"api_key": "k", **given}
+    return Upstream(name="u", provider=provider, **told)
 
 
 CASES = [
@@ -222,7 +226,7 @@ def test_no_field_of_a_clients_leads_elsewhere(case: Case) -> None:
 
 
 def test_the_body_passes_as_it_is_in_the_upstreams_own_format() -> None:
-    own = {
+    own: dict[str, Any] = {
         "messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}],
         "logit_bias": {"1": -100},
         "something_new": [1, {"a": None}],
@@ -261,10 +265,13 @@ def test_the_clients_fields_win_over_the_upstreams() -> None:
     assert (told["seed"], told["max_completion_tokens"]) == (1, 64)
 
 
+def sign(request: HTTPRequest) -> HTTPRequest:
+    return request
+
+
 def test_what_signs_is_given_on() -> None:
-    signed = upstream(
-        "bedrock", api_key=None, options={"region": "us-east-1"}, authorize=lambda r: r
-    )
+    place = {"region": "us-east-1"}
+    signed = upstream("bedrock", api_key=None, options=place, authorize=sign)
     request = request_for(signed, "m", OPENAI, "openai-chat")
     assert request.authorize is signed.authorize
     assert "authorization" not in dict(request.pairs)
