@@ -2,10 +2,9 @@
 
 One table: for each kind of error the status, and the words of each protocol. The provider's own
 status and code stay where they say the same as the table; its message always does. Read by a
-decoder, a document gives the same kind again, and says the same of another attempt. The kinds
-that no provider tells (``limit``, ``framing``, ``truncated``, ``connection``, ``exhausted``,
-``cursor``, ``cancelled``, ``provider``) are read as ``server`` where another attempt may help,
-else as ``invalid_request``. Sources: OpenAI's "Error codes"; Anthropic's "Errors"; RFC 9110, 15.
+decoder, a document gives the same kind again. Whether another attempt may help says the head,
+which clients go by before the status: where no provider tells a kind, the status says it wrong.
+Sources: OpenAI's "Error codes"; Anthropic's "Errors"; RFC 9110, 15.
 """
 
 from __future__ import annotations
@@ -75,30 +74,28 @@ KINDS: dict[ErrorKind, Words] = {
 }  # fmt: skip
 """The kinds that providers tell."""
 
-PASSING = "server_error", "api_error"
-LASTING = "invalid_request_error", "invalid_request_error"
-OURS: dict[ErrorKind, tuple[int, str]] = {
-    "provider": (422, "the provider told an error"),
-    "limit": (422, "the answer exceeds a limit"),
-    "framing": (422, "the provider's answer could not be read"),
-    "truncated": (422, "the provider's answer broke off"),
-    "connection": (422, "the provider could not be reached"),
-    "exhausted": (422, "the provider's answer could not be taken up again"),
-    "cursor": (410, "the stream cannot be taken up again from there"),
-    "cancelled": (499, "the answer was cancelled"),
+BROKEN = "server_error", "api_error"
+REFUSED = "invalid_request_error", "invalid_request_error"
+OURS: dict[ErrorKind, tuple[int, tuple[str, str], str]] = {
+    "provider": (502, BROKEN, "the provider told an error"),
+    "limit": (502, BROKEN, "the provider's answer exceeds a limit"),
+    "framing": (502, BROKEN, "the provider's answer could not be read"),
+    "truncated": (502, BROKEN, "the provider's answer broke off"),
+    "connection": (502, BROKEN, "the provider could not be reached"),
+    "exhausted": (502, BROKEN, "the provider's answer could not be taken up again"),
+    "cursor": (410, REFUSED, "the stream cannot be taken up again from there"),
+    "cancelled": (499, REFUSED, "the answer was cancelled"),
 }
-"""The other kinds: the status where another attempt would not help, and the message. Where one
-may help it is 502: everybody who retries knows what that means."""
+"""The other kinds: they are read as ``server``, the last two as ``invalid_request``."""
 
 
-def words_for(error: ErrorInfo) -> Words:
-    """How ``error`` is told."""
-    words = KINDS.get(error.kind)
+def words_for(kind: ErrorKind) -> Words:
+    """How a kind of error is told."""
+    words = KINDS.get(kind)
     if words is not None:
         return words
-    status, message = OURS[error.kind]
-    openai, anthropic = PASSING if error.retryable else LASTING
-    return Words(502 if error.retryable else status, openai, error.kind, anthropic, message)
+    status, (openai, anthropic), message = OURS[kind]
+    return Words(status, openai, kind, anthropic, message)
 
 
 def agrees(error: ErrorInfo, code: str | int | None, type: str | None, status: int) -> bool:
@@ -175,7 +172,7 @@ def error_document(format: str, error: ErrorInfo) -> tuple[int, bytes]:
     if write is None:
         known = ", ".join(DOCUMENTS)
         raise UnknownDialectError(f"{name} is written as a stream alone; as documents: {known}")
-    status, document = write(error, words_for(error))
+    status, document = write(error, words_for(error.kind))
     return status, as_json(document)
 
 

@@ -15,21 +15,26 @@ from sans_io_stream.dialects.failure import error_document as read
 from sans_io_stream.encoding import error_document, error_headers
 from sans_io_stream.encoding.refusals import DOCUMENTS, KINDS
 from sans_io_stream.errors import ErrorKind
+from sans_io_stream.session.backoff import with_head
 from tests.sources import REPO
 
 OTHERS = sorted(set(get_args(ErrorKind)) - set(KINDS))
 
 
 def back(format: str, error: ErrorInfo) -> ErrorInfo:
-    """The error that a client's decoder reads."""
+    """The error that a client's decoder reads, by the body and the status alone."""
     status, body = error_document(format, error)
     decoder = StreamDecoder(format, content_type="application/json", status=status)
-    events = decoder.receive_data(body) + decoder.receive_eof()
-    end = events[-1]
+    end = (decoder.receive_data(body) + decoder.receive_eof())[-1]
     assert isinstance(end, StreamEnd)
     assert end.outcome == "failed"
     assert end.error is not None
     return end.error
+
+
+def back_with_head(format: str, error: ErrorInfo) -> ErrorInfo:
+    """The same with what a session adds from the head."""
+    return with_head(back(format, error), error_document(format, error)[0], error_headers(error))
 
 
 def test_every_kind_of_a_providers_is_in_the_table() -> None:
@@ -47,13 +52,21 @@ def test_what_a_provider_tells_comes_back_as_it_was(format: str, kind: Any) -> N
 
 @pytest.mark.parametrize("format", DOCUMENTS)
 @pytest.mark.parametrize("kind", OTHERS)
+def test_what_no_provider_tells_is_the_servers_fault_or_the_clients(format: str, kind: Any) -> None:
+    told = back(format, ErrorInfo(kind, "why"))
+    assert told.message == "why"
+    assert told.kind == ("invalid_request" if kind in ("cursor", "cancelled") else "server")
+
+
+@pytest.mark.parametrize("format", DOCUMENTS)
+@pytest.mark.parametrize("kind", [*KINDS, *OTHERS])
 @pytest.mark.parametrize("retryable", [True, False])
-def test_what_no_provider_tells_is_worth_as_much_another_attempt(
+def test_the_head_says_whether_another_attempt_may_help(
     format: str, kind: Any, retryable: bool
 ) -> None:
-    told = back(format, ErrorInfo(kind, "why", retryable=retryable))
-    assert (told.retryable, told.message) == (retryable, "why")
-    assert told.kind == ("server" if retryable else "invalid_request")
+    error = ErrorInfo(kind, "why", retryable=retryable, retry_after=3.0)
+    told = back_with_head(format, error)
+    assert (told.retryable, told.retry_after) == (retryable, 3.0)
 
 
 WORDS = st.one_of(
