@@ -75,7 +75,7 @@ def blocks_of(choice: ChoiceTranscript) -> list[dict[str, Any]]:
         citations = [
             note.data
             for note in choice.annotations
-            if note.kind == "citation" and is_object(note.data)
+            if note.kind == "citation" and is_object(note.data) and is_place(note.data)
         ]
         blocks.append({"type": "text", "text": text, "citations": citations or None})
     blocks += [call_block(call) for call in choice.tool_calls if call.complete]
@@ -90,6 +90,11 @@ def signature_in(note: Annotation) -> str | None:
     return signature if isinstance(signature, str) else None
 
 
+def is_place(citation: dict[str, Any]) -> bool:
+    """Whether a citation is one of this protocol: ``char_location`` and its like."""
+    return str(citation.get("type")).endswith("_location")
+
+
 def is_block(note: Annotation) -> bool:
     """Whether the annotation is a block of this protocol."""
     kind, data = note.kind, note.data
@@ -99,11 +104,11 @@ def is_block(note: Annotation) -> bool:
 
 
 def call_block(call: ToolCallTranscript) -> dict[str, Any]:
-    """One call."""
-    given = object_or_text(call.arguments)
-    return {
-        "type": "tool_use",
-        "id": call.id or "",
-        "name": call.name or "",
-        "input": {} if given is None else given,
-    }
+    """One call. The input has to be an object: what is none (a tool of OpenAI's that takes any
+    text) stands in one, as its ``input``."""
+    text = call.arguments.strip()
+    given: Any = object_or_text(text) or {}
+    if isinstance(given, str) or (text and not text.startswith("{")):
+        given = {"input": given}
+    names = {"id": call.id or "", "name": call.name or ""}
+    return {"type": "tool_use", **names, "input": given}

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["chat_document"]
 
+URL_CITATION: dict[str, Any] = {"url": "", "title": "", "start_index": 0, "end_index": 0}
+"""The fields of an annotation, and what stands there where nothing is known."""
+
 REASONS: dict[FinishReason, str] = {
     "stop": "stop",
     "length": "length",
@@ -112,7 +115,8 @@ def add_annotation(note: Annotation, entry: dict[str, Any], message: dict[str, A
     elif kind == "logprobs":
         add_logprobs(data, entry)
     elif kind == "citation":
-        message.setdefault("annotations", []).extend(data if is_array(data) else [data])
+        for one in data if is_array(data) else [data]:
+            add_citation(one, message)
     elif kind == "reasoning_details" and is_array(data):
         message.setdefault(kind, []).extend(data)
     elif kind == "audio" and is_object(data) and "data" not in data:
@@ -125,6 +129,18 @@ def add_annotation(note: Annotation, entry: dict[str, Any], message: dict[str, A
     elif kind == "extra" and is_object(data):
         known = DELTA_STRUCTURAL | NAMED.keys() | message.keys()
         message |= {k: v for k, v in data.items() if k not in known and v not in EMPTY}
+
+
+def add_citation(data: Any, message: dict[str, Any]) -> None:
+    """A citation: an annotation if it is one of OpenAI's, of whichever surface; another
+    provider's stands in ``citations``."""
+    if not is_object(data) or data.get("type") != "url_citation":
+        message.setdefault("citations", []).append(data)
+        return
+    if not is_object(data.get("url_citation")):
+        told = {name: data.get(name, unsaid) for name, unsaid in URL_CITATION.items()}
+        data = {"type": "url_citation", "url_citation": told}
+    message.setdefault("annotations", []).append(data)
 
 
 def add_logprobs(data: Any, entry: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ from sans_io_stream import (
 )
 from sans_io_stream.encoding import whole_answer
 from sans_io_stream.encoding.whole import DOCUMENTS
+from tests.expectations import Recording, recordings
 
 from .writing import CALLS, HEAD, SAID, answer
 
@@ -222,7 +223,8 @@ def test_what_else_belongs_to_a_choice() -> None:
         TextDelta("x"),
         Annotation("logprobs", [{"token": "x"}]),
         Annotation("logprobs", {"content": [{"token": "y"}]}),
-        Annotation("citation", {"url": "u"}),
+        Annotation("citation", {"type": "url_citation", "url_citation": {"url": "u"}}),
+        Annotation("citation", [{"type": "url_citation", "url": "v", "title": "t"}, "w"]),
         Annotation("content_filter", {"hate": {"filtered": False}}),
         Annotation("extra", {"service": 1, "content": "not over ours"}),
         Annotation("audio", {"id": "a1", "transcript": "He"}),
@@ -234,7 +236,14 @@ def test_what_else_belongs_to_a_choice() -> None:
         "role": "assistant",
         "content": "x",
         "refusal": None,
-        "annotations": [{"url": "u"}],
+        "annotations": [
+            {"type": "url_citation", "url_citation": {"url": "u"}},
+            {
+                "type": "url_citation",
+                "url_citation": {"url": "v", "title": "t", "start_index": 0, "end_index": 0},
+            },
+        ],
+        "citations": ["w"],
         "service": 1,
         "audio": {"id": "a1", "expires_at": 0, "transcript": "Hey", "data": ""},
     }
@@ -260,6 +269,7 @@ def test_blocks_of_anthropics_own() -> None:
             Annotation("server_tool_use", use),
             TextDelta("x"),
             Annotation("citation", cited),
+            Annotation("citation", {"type": "url_citation"}),
             Annotation("stop_sequence", "END"),
         ),
     )
@@ -276,6 +286,21 @@ def test_several_signatures_sign_no_joined_thinking() -> None:
 def test_a_call_without_arguments_has_an_empty_input() -> None:
     told = document("anthropic", answer(ToolCall(0, "c1", "f")))
     assert told["content"] == [{"type": "tool_use", "id": "c1", "name": "f", "input": {}}]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "input"),
+    [
+        (' {"a": 12345678901234567890}', {"a": 12345678901234567890}),
+        ("SELECT 1", "SELECT 1"),
+        ("[1]", [1]),
+        ("{not JSON", "{not JSON"),
+    ],
+)
+def test_an_input_is_always_an_object(arguments: str, input: Any) -> None:
+    told = document("anthropic", answer(ToolCall(0, "c1", "f", arguments)))
+    given = told["content"][0]["input"]
+    assert given == (input if isinstance(input, dict) else {"input": input})
 
 
 REASONS = ["stop", "length", "tool_calls", "content_filter", "refusal", "pause", "error", "other"]
@@ -328,3 +353,59 @@ def test_the_vendors_own_types_accept_it(format: str, module: str, type: str, re
     told = document(format, events)
     read = model.model_validate(told)
     assert json.loads(read.model_dump_json(exclude_unset=True)) == told
+
+
+MODELS = {
+    "openai-chat": ("openai.types.chat", "ChatCompletion"),
+    "holysheep": ("openai.types.chat", "ChatCompletion"),
+    "anthropic": ("anthropic.types.beta", "BetaMessage"),
+}
+
+
+def model_of(format: str) -> Any:
+    """The vendor's type of that document; None where its SDK is not installed."""
+    module, name = MODELS[format]
+    try:
+        return getattr(importlib.import_module(module), name)
+    except ImportError:
+        return None
+
+
+RECORDINGS = recordings()
+FOREIGN = {
+    "bedrock__ruby_llm__chat-web-search-with-bedrock-amazon-nova-2-lite-v1-0-streams-grounded-turns",
+    "anthropic__ai__anthropic-tool-search-deferred-regex_2",
+    "anthropic__ai__anthropic-tool-search-deferred-bm25_2",
+    "anthropic__ai__anthropic-compaction.1",
+}
+"""A block of a tool that Anthropic has not, and usage objects older than the SDK's type: they are
+passed on as they came."""
+
+
+@pytest.mark.skipif(not RECORDINGS, reason="../shared/captures is missing")
+@pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.id)
+def test_recorded_answers(recording: Recording) -> None:
+    """Every recorded answer is a document of every format, and says the same in it."""
+    decoder = StreamDecoder(
+        recording.dialect, content_type=recording.content_type, status=recording.status
+    )
+    told = Transcript.of(decoder.receive_data(recording.body) + decoder.receive_eof())
+    native = json.loads(whole_answer(told, "native"))
+    assert [one["text"] for one in native["choices"][:1]] == [told.text]
+    if told.end is None or told.end.outcome != "complete":
+        assert native["outcome"] != "complete"
+        return
+    for format in MODELS:
+        document = json.loads(whole_answer(told, format))
+        if format == "anthropic":
+            texts = [block["text"] for block in document["content"] if block["type"] == "text"]
+            assert "".join(texts) == told.text + told.refusal
+            counted = {"input_tokens", "output_tokens"} <= document["usage"].keys()
+        else:
+            first = document["choices"][0]["message"]
+            assert (first["content"] or "") == told.text
+            assert len(first.get("tool_calls", [])) == len(told.tool_calls)
+            counted = None not in document.get("usage", {}).values()
+        model = model_of(format)
+        if model is not None and counted and recording.id not in FOREIGN:
+            model.model_validate(document)

@@ -60,6 +60,7 @@ RESPONSE = {
 }
 BEARER = {"authorization": "Bearer k"}
 AZURE = {"endpoint": "https://r.openai.azure.com"}
+CLASSIC = AZURE | {"api_version": "2024-10-21"}
 
 
 class Case(NamedTuple):
@@ -110,7 +111,7 @@ CASES = [
         "https://r.openai.azure.com/openai/v1/chat/completions", BEARER, "openai-chat", COUNTED,
     ),
     Case(
-        "azure, classic", upstream("azure", options=AZURE | {"api_version": "2024-10-21"}),
+        "azure, classic", upstream("azure", options=CLASSIC),
         "https://r.openai.azure.com/openai/deployments/m/chat/completions?api-version=2024-10-21",
         {"api-key": "k"}, "openai-chat", COUNTED,
     ),
@@ -275,3 +276,17 @@ def test_what_signs_is_given_on() -> None:
     request = request_for(signed, "m", OPENAI, "openai-chat")
     assert request.authorize is signed.authorize
     assert "authorization" not in dict(request.pairs)
+
+
+@pytest.mark.parametrize("model", ["../../secret", "a/../b", ".", ""])
+def test_no_model_leads_elsewhere_in_a_path(model: str) -> None:
+    with pytest.raises(ValueError, match="model"):
+        request_for(upstream("gemini"), model, OPENAI, "openai-chat")
+    place = {"region": "us-east-1"}
+    for other in (upstream("bedrock", options=place), upstream("azure", options=CLASSIC)):
+        if model in ("", "."):
+            with pytest.raises(ValueError, match="model|segment of a path"):
+                request_for(other, model, OPENAI, "openai-chat")
+            continue
+        url = request_for(other, model, OPENAI, "openai-chat").url
+        assert url.count("/") == request_for(other, "m", OPENAI, "openai-chat").url.count("/")
