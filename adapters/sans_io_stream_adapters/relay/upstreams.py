@@ -70,7 +70,8 @@ def request_for(
 
     ``model`` is the model's name there. Of the body, ``model``, ``stream`` and
     ``stream_options`` do not count. Raises ``Untranslatable`` for what the upstream's format
-    cannot say, ``ValueError`` for a format that is none.
+    cannot say, ``ValueError`` for a format that is none, and for a model's name that cannot stand
+    in the URL.
     """
     made = template(upstream, model, idempotency_key)
     target = format_of(made)
@@ -91,6 +92,9 @@ def template(upstream: Upstream, model: str, idempotency_key: str | None = None)
     """A request to an upstream that asks nothing yet. Raises ``ValueError`` for what its builder
     cannot do with the upstream's settings."""
     given: dict[str, Any] = {**upstream.fields, **upstream.options, "model": model}
+    if given.get("stream_options") is False:
+        # The builders' word for leaving it out, which TOML has not.
+        given["stream_options"] = None
     for name in ("api_key", "base_url", "authorize"):
         if (value := getattr(upstream, name)) is not None:
             given[name] = value

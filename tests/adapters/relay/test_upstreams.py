@@ -285,8 +285,13 @@ def test_no_model_leads_elsewhere_in_a_path(model: str) -> None:
     place = {"region": "us-east-1"}
     for other in (upstream("bedrock", options=place), upstream("azure", options=CLASSIC)):
         if model in ("", "."):
-            with pytest.raises(ValueError, match="model|segment of a path"):
+            with pytest.raises(ValueError, match=r"model|segment of a path"):
                 request_for(other, model, OPENAI, "openai-chat")
             continue
         url = request_for(other, model, OPENAI, "openai-chat").url
         assert url.count("/") == request_for(other, "m", OPENAI, "openai-chat").url.count("/")
+
+
+def test_a_server_may_refuse_stream_options() -> None:
+    plain = upstream("compatible", base_url="http://x/v1", fields={"stream_options": False})
+    assert json.loads(request_for(plain, "m", OPENAI, "openai-chat").body) == CHAT
