@@ -32,8 +32,11 @@ if TYPE_CHECKING:
 
 __all__ = ["Database"]
 
-SWEPT = 512
-"""The most pages that are given back to the system after one transaction."""
+SWEPT = 1000
+"""The most entries of a deleted stream that are dropped at a time, between two transactions: a
+millisecond or two."""
+RETURNED = 256
+"""The most pages that are given back to the system at a time."""
 
 
 class Head(msgspec.Struct):
@@ -55,7 +58,8 @@ class Database:
         """Those of streams that are written to."""
         self._staged: list[tuple[int, int, int, bytes]] = []
         """Rows of entries that are written before anything is read, and before the end."""
-        self._freed = False
+        self._unswept = True
+        """Something of deleted streams may be left."""
 
     def close(self) -> None:
         """Close the file."""
@@ -70,7 +74,18 @@ class Database:
                 error = self._tried([job])
                 if error is not None:
                     job.error = why(error, self.path)
-        self._sweep()
+
+    def sweep(self) -> bool:
+        """Do away with a little of what deleted streams have left. Whether there is more."""
+        if self._unswept:
+            try:
+                self._unswept = self._dropped() or self._returned()
+            except sqlite3.Error:
+                # Whoever writes next is told; it is tried again after the next delete.
+                self._unswept = False
+                with suppress(sqlite3.Error):
+                    self.connection.rollback()
+        return self._unswept
 
     def _tried(self, jobs: Sequence[Job[object]]) -> Exception | None:
         """Run these jobs in one transaction. The error that has taken it back."""
@@ -97,17 +112,31 @@ class Database:
             self.connection.executemany("INSERT INTO entries VALUES (?, ?, ?, ?)", self._staged)
             self._staged.clear()
 
-    def _sweep(self) -> None:
-        """Give a few pages back, once more than a quarter of the file is free."""
-        if not self._freed:
-            return
-        with suppress(sqlite3.Error):
-            free, pages = (
-                self._rows(f"PRAGMA {name}")[0][0] for name in ("freelist_count", "page_count")
-            )
-            self._freed = free > pages // 4
-            if self._freed:
-                self._rows(f"PRAGMA incremental_vacuum({SWEPT})")
+    def _dropped(self) -> bool:
+        """Whether there were entries of a deleted stream; some of them are gone now."""
+        found = self._rows("SELECT stream FROM deleted LIMIT 1")
+        if found:
+            self.connection.execute("BEGIN")
+            dropped = self.connection.execute(
+                "DELETE FROM entries WHERE rowid IN "
+                f"(SELECT rowid FROM entries WHERE stream = ? LIMIT {SWEPT})",
+                found[0],
+            ).rowcount
+            if dropped < SWEPT:
+                self.connection.execute("DELETE FROM deleted WHERE stream = ?", found[0])
+            self.connection.execute("COMMIT")
+        return bool(found)
+
+    def _returned(self) -> bool:
+        """Whether more than a quarter of the file was free; a little less is now."""
+        free, pages = (
+            self._rows(f"PRAGMA {name}")[0][0] for name in ("freelist_count", "page_count")
+        )
+        if free <= pages // 4:
+            return False
+        # Not by execute(), which takes the first of its steps only.
+        self.connection.executescript(f"PRAGMA incremental_vacuum({RETURNED})")
+        return True
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
         """All rows of a query, behind what is staged."""
@@ -189,7 +218,7 @@ class Database:
             head.last,
             head.stream,
         )
-        self._freed = True
+        self._unswept = True
 
     def delete(self, id: str) -> None:
         """As ``Store.delete``."""
@@ -197,9 +226,10 @@ class Database:
         if head is None:
             return
         self._heads.pop(id, None)
-        for table in ("entries", "metas", "streams"):
+        for table in ("metas", "streams"):
             self._rows(f"DELETE FROM {table} WHERE stream = ?", head.stream)
-        self._freed = True
+        self._rows("INSERT INTO deleted VALUES (?)", head.stream)
+        self._unswept = True
 
     def unsealed(self) -> list[Meta]:
         """As ``Store.unsealed``."""

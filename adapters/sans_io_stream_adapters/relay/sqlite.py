@@ -64,7 +64,7 @@ class SQLiteStore:
         """Open the file, or make it. Raises ``StoreError``."""
         if self._open is None:
             database = await to_thread.run_sync(Database, self.path, self.synchronous)
-            self._open = database, Worker(database.together)
+            self._open = database, Worker(database.together, database.sweep)
 
     async def close(self) -> None:
         """Do what was handed over, and close the file."""

@@ -51,12 +51,17 @@ class Job(Generic[T_co]):
 
 
 class Worker:
-    """Runs ``together`` on all jobs that wait, again and again. It belongs to the loop that it was
-    made in. ``together`` runs every job, or sets its ``error``; it raises nothing."""
+    """Runs ``together`` on all jobs that wait, again and again; it belongs to the loop that it was
+    made in. ``together`` runs every job, or sets its ``error``. ``idle`` comes in between: it does
+    a little of what nobody waits for, and says whether there is more. Neither raises."""
 
-    def __init__(self, together: Callable[[Sequence[Job[object]]], None]) -> None:
+    def __init__(
+        self, together: Callable[[Sequence[Job[object]]], None], idle: Callable[[], bool]
+    ) -> None:
         self._together = together
+        self._idle = idle
         self._jobs = SimpleQueue[Job[object] | None]()
+        self._stopped = False
         self._soon = waker()
         # A process that ends without closing its store is not held up.
         self._thread = Thread(target=self._run, name="sans-io-stream store", daemon=True)
@@ -71,23 +76,31 @@ class Worker:
         return job.told()
 
     def stop(self) -> None:
-        """End the thread, after all that was handed in."""
+        """End the thread, after all that was handed in. It waits for that."""
         self._jobs.put(None)
         self._thread.join()
 
     def _run(self) -> None:
-        one = self._jobs.get()
-        while one is not None:
-            jobs = [one]
-            with suppress(Empty):
-                while (one := self._jobs.get_nowait()) is not None:
-                    jobs.append(one)
-            self._together(jobs)
-            # The loop may be over already: then nobody waits.
-            with suppress(RuntimeError):
-                self._soon(tell, jobs)
-            if one is not None:
-                one = self._jobs.get()
+        more = True
+        while not self._stopped:
+            jobs = self._take(wait=not more)
+            if jobs:
+                self._together(jobs)
+                # The loop may be over already: then nobody waits.
+                with suppress(RuntimeError):
+                    self._soon(tell, jobs)
+            more = self._idle()
+
+    def _take(self, wait: bool) -> list[Job[object]]:
+        """All jobs that are there."""
+        jobs: list[Job[object]] = []
+        with suppress(Empty):
+            job = self._jobs.get(wait)
+            while job is not None:
+                jobs.append(job)
+                job = self._jobs.get_nowait()
+            self._stopped = True
+        return jobs
 
 
 def tell(jobs: Sequence[Job[object]]) -> None:
