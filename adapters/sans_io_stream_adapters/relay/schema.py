@@ -62,7 +62,7 @@ WHAT_TO_DO: dict[int, str] = {
     "user may write to",
     sqlite3.SQLITE_CORRUPT: "it is damaged: put it aside (`sqlite3 FILE .recover` shows what is "
     "left) and begin with a new one",
-    sqlite3.SQLITE_FULL: "there is no space left: free some, or delete streams",
+    sqlite3.SQLITE_FULL: "there is no space left: free some on its disk",
     sqlite3.SQLITE_IOERR: "reading or writing it failed: look after the disk",
     sqlite3.SQLITE_NOTADB: "it is not a file of streams: name another",
     sqlite3.SQLITE_READONLY: "it is read-only: let the relay's user write to it and its directory",
@@ -76,6 +76,9 @@ def connect(path: str, synchronous: Literal["normal", "full"]) -> sqlite3.Connec
     try:
         with suppress(FileExistsError):
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        if not os.access(path, os.W_OK):
+            # SQLite would say that the disk has failed.
+            raise StoreError(f"{path!r}: {WHAT_TO_DO[sqlite3.SQLITE_READONLY]}")
         # An existing file is never opened and closed here: that would end the locks that
         # another store of this process has on it.
         connection = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)

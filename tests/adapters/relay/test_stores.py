@@ -1,38 +1,20 @@
-"""Every store does what the protocol says, under every loop: a store joins with a line below."""
+"""Every store does what the protocol says, under every loop: ``kinds.py`` lists them."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NamedTuple
 
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.sqlite import SQLiteStore
 from sans_io_stream_adapters.relay.store import Store, StoreError, Taken
 
+from .kinds import BACKENDS, STORES, Kind
 from .making import id_of, made, meta_of, run_of, sealing
 
 pytestmark = pytest.mark.anyio
 
-
-class Kind(NamedTuple):
-    """How a store is made in a directory of its own, and whether its streams outlive it."""
-
-    make: Callable[[Path], Store]
-    outlives: bool
-
-
-STORES = {
-    "memory": Kind(lambda path: MemoryStore(), outlives=False),
-    "sqlite": Kind(lambda path: SQLiteStore(path / "streams.db"), outlives=True),
-    "sqlite-full": Kind(
-        lambda path: SQLiteStore(path / "streams.db", synchronous="full"), outlives=True
-    ),
-}
-BACKENDS = ["asyncio", "trio"]
 
 A, B, C = (id_of(number) for number in (1, 2, 3))
 
