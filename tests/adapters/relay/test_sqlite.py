@@ -52,6 +52,19 @@ def writer(path: Path, most: int | None = None) -> subprocess.Popen[bytes]:
     )
 
 
+def killed_after(process: subprocess.Popen[bytes], lines: int) -> bytes:
+    """What a writer has said, killed after so many lines, up to its last whole one."""
+    assert process.stdout is not None
+    assert process.stderr is not None
+    # Not by communicate(), which does not know what is in the buffer of readline().
+    with process:
+        said = b"".join(process.stdout.readline() for _ in range(lines))
+        process.send_signal(signal.SIGKILL)
+        said += process.stdout.read()
+        assert process.stderr.read() == b""
+    return said.rpartition(b"\n")[0]
+
+
 def size_of(path: Path) -> int:
     """How much is written beside the file."""
     wal = Path(f"{path}-wal")
@@ -97,14 +110,7 @@ def kill_in_the_middle(path: Path, times: int, seed: int) -> None:
     for _ in range(times):
         for _ in range(chosen.randint(1, 2)):
             # Twice without a look: the second writer has to repair what the first one left.
-            process = writer(path)
-            assert process.stdout is not None
-            said = b"".join(process.stdout.readline() for _ in range(chosen.randint(0, 400)))
-            process.send_signal(signal.SIGKILL)
-            more, errors = process.communicate()
-            assert not errors
-            # The last line may have been cut by the kill: its newline is what makes it one.
-            acknowledged((said + more).rpartition(b"\n")[0], known)
+            acknowledged(killed_after(writer(path), chosen.randint(0, 400)), known)
         found = anyio.run(check, path, known)
         assert found >= total
         total = found
@@ -129,7 +135,7 @@ async def test_another_process_is_refused(path: Path) -> None:
     await store.open()
     await store.create(meta_of(1))
     process = writer(path)
-    said, errors = process.communicate()
+    said, errors = process.communicate(timeout=60)
     assert process.returncode == 1
     assert said == b""
     assert b"StoreError" in errors
@@ -146,7 +152,7 @@ async def test_another_store_of_this_process_is_refused_again_and_again(path: Pa
         with pytest.raises(StoreError, match="open"):
             await SQLiteStore(path).open()
     # Nor has the attempt let go of the lock of the first.
-    _, errors = writer(path).communicate()
+    _, errors = writer(path).communicate(timeout=60)
     assert b"another process has it open" in errors
     await store.create(meta_of(1))
     await store.close()
@@ -217,11 +223,7 @@ def test_a_full_disk_loses_nothing(path: Path, deaths: int) -> None:
         assert len(told) == len(STREAMS)
         assert all("no space left" in line or "look after the disk" in line for line in told)
     assert anyio.run(check, path, known) > 100
-    process = writer(path)
-    assert process.stdout is not None
-    acknowledged(b"".join(process.stdout.readline() for _ in range(50)), known)
-    process.kill()
-    acknowledged(process.communicate()[0].rpartition(b"\n")[0], known)
+    acknowledged(killed_after(writer(path), 50), known)
     anyio.run(check, path, known)
 
 
