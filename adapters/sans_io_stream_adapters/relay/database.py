@@ -129,14 +129,15 @@ class Database:
 
     def _returned(self) -> bool:
         """Whether more than a quarter of the file was free; a little less is now."""
-        free, pages = (
-            self._rows(f"PRAGMA {name}")[0][0] for name in ("freelist_count", "page_count")
-        )
-        if free <= pages // 4:
+        free = self._pragma("freelist_count")
+        if free <= self._pragma("page_count") // 4:
             return False
         # Not by execute(), which takes the first of its steps only.
         self.connection.executescript(f"PRAGMA incremental_vacuum({RETURNED})")
-        return True
+        return self._pragma("freelist_count") < free
+
+    def _pragma(self, name: str) -> int:
+        return int(self._rows(f"PRAGMA {name}")[0][0])
 
     def _rows(self, sql: str, *values: object) -> list[Any]:
         """All rows of a query, behind what is staged."""
