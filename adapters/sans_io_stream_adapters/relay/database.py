@@ -15,7 +15,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, TypeVar
 from zlib import crc32
 
 import msgspec
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     from .worker import Job
 
 __all__ = ["Database"]
+
+R = TypeVar("R")
 
 SWEPT = 1000
 """The most entries of a deleted stream that are dropped at a time, between two transactions: a
@@ -80,7 +82,7 @@ class Database:
         if self._unswept:
             try:
                 self._unswept = self._dropped() or self._returned()
-            except sqlite3.Error:
+            except (sqlite3.Error, msgspec.DecodeError, UnicodeDecodeError):
                 # Whoever writes next is told; it is tried again after the next delete.
                 self._unswept = False
                 with suppress(sqlite3.Error):
@@ -114,17 +116,17 @@ class Database:
 
     def _dropped(self) -> bool:
         """Whether there were entries of a deleted stream; some of them are gone now."""
-        found = self._rows("SELECT stream FROM deleted LIMIT 1")
+        found = self._rows(list[tuple[int]], "SELECT stream FROM deleted LIMIT 1")
         if found:
-            self.connection.execute("BEGIN")
-            dropped = self.connection.execute(
+            self._run("BEGIN")
+            dropped = self._run(
                 "DELETE FROM entries WHERE rowid IN "
                 f"(SELECT rowid FROM entries WHERE stream = ? LIMIT {SWEPT})",
-                found[0],
-            ).rowcount
+                *found[0],
+            )
             if dropped < SWEPT:
-                self.connection.execute("DELETE FROM deleted WHERE stream = ?", found[0])
-            self.connection.execute("COMMIT")
+                self._run("DELETE FROM deleted WHERE stream = ?", *found[0])
+            self._run("COMMIT")
         return bool(found)
 
     def _returned(self) -> bool:
@@ -137,18 +139,24 @@ class Database:
         return self._pragma("freelist_count") < free
 
     def _pragma(self, name: str) -> int:
-        return int(self._rows(f"PRAGMA {name}")[0][0])
+        return self._rows(list[tuple[int]], f"PRAGMA {name}")[0][0]
 
-    def _rows(self, sql: str, *values: object) -> list[Any]:
-        """All rows of a query, behind what is staged."""
+    def _rows(self, rows: type[R], sql: str, *values: object) -> R:
+        """All rows of a query, behind what is staged. Raises ``msgspec.ValidationError`` where
+        they are not of that type: a file may be damaged anywhere."""
         self._flush()
-        return self.connection.execute(sql, values).fetchall()
+        return msgspec.convert(self.connection.execute(sql, values).fetchall(), rows)
+
+    def _run(self, sql: str, *values: object) -> int:
+        """Change something, behind what is staged. How many rows that were."""
+        self._flush()
+        return self.connection.execute(sql, values).rowcount
 
     # ---- jobs: each looks before it changes anything
 
     def create(self, meta: Meta) -> None:
         """As ``Store.create``."""
-        if self._rows("SELECT 1 FROM streams WHERE id = ?", meta.id):
+        if self._rows(list[tuple[int]], "SELECT 1 FROM streams WHERE id = ?", meta.id):
             raise StoreError("there is a stream with that id already: make another id")
         if meta.idempotency_key is not None:
             taken = self.find_key(meta.owner, meta.idempotency_key)
@@ -180,9 +188,11 @@ class Database:
             head.last, head.sealed = one.number, one.seals
         if head.sealed and entries:
             self._heads.pop(id)
-            self.connection.execute(
+            self._run(
                 "UPDATE streams SET last = ?, ended = ? WHERE stream = ?",
-                (head.last, entries[-1].at, head.stream),
+                head.last,
+                entries[-1].at,
+                head.stream,
             )
 
     def read(self, id: str, after: int, most: int) -> list[Entry]:
@@ -195,6 +205,7 @@ class Database:
         if begin > end:
             return []
         found = self._rows(
+            list[tuple[int, bytes]],
             "SELECT crc, data FROM entries WHERE stream = ? AND number BETWEEN ? AND ? "
             "ORDER BY number",
             head.stream,
@@ -212,8 +223,8 @@ class Database:
         if head is None or first <= head.first:
             return
         head.first = min(first, head.last + 1)
-        self._rows("DELETE FROM entries WHERE stream = ? AND number < ?", head.stream, head.first)
-        self._rows(
+        self._run("DELETE FROM entries WHERE stream = ? AND number < ?", head.stream, head.first)
+        self._run(
             "UPDATE streams SET first = ?, last = ? WHERE stream = ?",
             head.first,
             head.last,
@@ -228,8 +239,8 @@ class Database:
             return
         self._heads.pop(id, None)
         for table in ("metas", "streams"):
-            self._rows(f"DELETE FROM {table} WHERE stream = ?", head.stream)
-        self._rows("INSERT INTO deleted VALUES (?)", head.stream)
+            self._run(f"DELETE FROM {table} WHERE stream = ?", head.stream)
+        self._run("INSERT INTO deleted VALUES (?)", head.stream)
         self._unswept = True
 
     def unsealed(self) -> list[Meta]:
@@ -239,7 +250,10 @@ class Database:
     def ended_before(self, time: float, most: int) -> list[str]:
         """As ``Store.ended_before``."""
         found = self._rows(
-            "SELECT id FROM streams WHERE ended < ? ORDER BY ended, id LIMIT ?", time, max(most, 0)
+            list[tuple[str]],
+            "SELECT id FROM streams WHERE ended < ? ORDER BY ended, id LIMIT ?",
+            time,
+            max(most, 0),
         )
         return [row[0] for row in found]
 
@@ -250,11 +264,17 @@ class Database:
         head = self._heads.get(id)
         if head is not None:
             return head
-        found = self._rows("SELECT stream, first, last, ended FROM streams WHERE id = ?", id)
+        found = self._rows(
+            list[tuple[int, int, int, float | None]],
+            "SELECT stream, first, last, ended FROM streams WHERE id = ?",
+            id,
+        )
         if not found:
             return None
         stream, first, last, ended = found[0]
-        written = self._rows("SELECT max(number) FROM entries WHERE stream = ?", stream)[0][0]
+        [(written,)] = self._rows(
+            list[tuple[int | None]], "SELECT max(number) FROM entries WHERE stream = ?", stream
+        )
         head = Head(stream, first, max(last, written or 0), ended is not None)
         if not head.sealed:
             self._heads[id] = head
@@ -262,7 +282,9 @@ class Database:
 
     def _metas(self, where: str, *values: object) -> list[Meta]:
         found = self._rows(
-            f"SELECT crc, data FROM streams JOIN metas USING (stream) WHERE {where}", *values
+            list[tuple[int, bytes]],
+            f"SELECT crc, data FROM streams JOIN metas USING (stream) WHERE {where}",
+            *values,
         )
         return [msgspec.msgpack.decode(self._whole(*row), type=Meta) for row in found]
 

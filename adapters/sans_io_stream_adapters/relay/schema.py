@@ -87,7 +87,7 @@ def connect(path: str, synchronous: Literal["normal", "full"]) -> sqlite3.Connec
         except BaseException:
             connection.close()
             raise
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise why(error, path) from error
     return connection
 
@@ -135,7 +135,7 @@ def why(error: Exception, path: str) -> Exception:
     match error:
         case StoreError():
             return error
-        case msgspec.DecodeError():
+        case msgspec.DecodeError() | UnicodeDecodeError():
             told = StoreError(f"{path!r}: {DAMAGED}")
         case OSError():
             told = StoreError(f"{path!r}: {WHAT_TO_DO[sqlite3.SQLITE_CANTOPEN]} ({error.strerror})")

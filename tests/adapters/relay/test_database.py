@@ -243,8 +243,8 @@ def test_a_meta_that_is_damaged_is_never_given(path: Path, database: Database) -
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The bytes of a file with one stream."""
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with one stream."""
     path = tmp_path_factory.mktemp("whole") / "streams.db"
     database = Database(str(path), "normal")
     done(
@@ -253,17 +253,19 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
         append(database, A, [*run_of(1, 400), sealing(401)]),
     )
     database.close()
-    return path.read_bytes()
+    return path
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(place=st.floats(0, 1, exclude_max=True), damage=st.binary(min_size=1, max_size=200))
 def test_wherever_a_file_is_damaged_no_wrong_entry_is_given(
-    tmp_path: Path, whole: bytes, place: float, damage: bytes
+    tmp_path: Path, whole: Path, place: float, damage: bytes
 ) -> None:
     path = tmp_path / "streams.db"
-    begin = int(place * len(whole))
-    path.write_bytes((whole[:begin] + damage + whole[begin + len(damage) :])[: len(whole)])
+    data = bytearray(whole.read_bytes())
+    begin = int(place * len(data))
+    data[begin : begin + len(damage)] = damage[: len(data) - begin]
+    path.write_bytes(data)
     found: list[Entry] = []
     try:
         database = Database(str(path), "normal")
