@@ -138,6 +138,5 @@ class Kept:
             self._gone = 0
 
     def _index(self, number: int) -> int:
-        """Where in the list an entry is, or would be; within what is kept."""
-        index = len(self._entries) - 1 - (self._last - number)
-        return min(max(index, self._gone), len(self._entries))
+        """Where in the list an entry is, or would be; not before what is kept."""
+        return max(self._gone, len(self._entries) - 1 - (self._last - number))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -37,6 +38,20 @@ def made(path: Path, *sql: str) -> bytes:
     connection.commit()
     connection.close()
     return path.read_bytes()
+
+
+@pytest.mark.parametrize(("synchronous", "level"), [("normal", 1), ("full", 2)])
+def test_it_writes_ahead_and_waits_for_the_disk_as_told(
+    path: Path, synchronous: Literal["normal", "full"], level: int
+) -> None:
+    for _ in ("new", "there already"):
+        connection = connect(str(path), synchronous)
+        found = [
+            connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "auto_vacuum", "locking_mode")
+        ]
+        assert found == ["wal", level, 2, "exclusive"]
+        connection.close()
 
 
 def test_what_was_begun_is_made_whole(path: Path) -> None:
