@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sans_io_stream import StreamEnd, Transcript
+from sans_io_stream import ErrorInfo, StreamEnd, Transcript
 from sans_io_stream.encoding import Encoder, error_document, whole_answer
-from sans_io_stream.relay import START, CursorGone, Place
+from sans_io_stream.relay import START, Place
 
-from .http import Refused, begin, send_whole
+from .http import begin, send_whole
 from .reading import AT_ONCE, Reader
 
 if TYPE_CHECKING:
-    from sans_io_stream import ErrorInfo
-
     from .http import Receive, Request, Send
     from .hub import Running
 
@@ -104,11 +102,12 @@ async def send_collected(running: Running, format: str, send: Send) -> None:
     try:
         while transcript.end is None:
             found = running.log.read(place, AT_ONCE)
-            for place, event in found:
-                transcript.add(event)
-            if not found and running.lost is not None:
+            if found:
+                place = found[-1][0]
+                transcript.extend(event for _, event in found)
+            elif running.lost is not None:
                 transcript.add(running.lost)
-            elif not found:
+            else:
                 await running.changed()
     finally:
         running.readers -= 1
@@ -122,8 +121,6 @@ async def send_collected(running: Running, format: str, send: Send) -> None:
 
 def error_of(end: StreamEnd) -> ErrorInfo:
     """The error of an end that is not a good one."""
-    from sans_io_stream import ErrorInfo
-
     return end.error or ErrorInfo("truncated", f"the stream ended as {end.outcome}", retryable=True)
 
 
@@ -140,6 +137,3 @@ async def send_refusal(
     if error.retry_after is not None:
         more.append(("retry-after", str(max(1, round(error.retry_after)))))
     await send_whole(send, status or own, body, more)
-
-
-GONE = (CursorGone, Refused)

@@ -19,18 +19,19 @@ import anyio
 import msgspec
 
 from sans_io_stream import ErrorInfo, StreamEnd
-from sans_io_stream.relay import START, CursorGone, Place, place_of, stream_id
+from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of, stream_id
 from sans_io_stream.translation import Untranslatable
 from sans_io_stream_adapters.anyio import open_stream
 
 from .answering import BrokenOff, framing_of, send_collected, send_refusal, send_stream
+from .config import UnknownModel
 from .http import Receive, Refused, Request, Scope, Send, bad, read, send_whole
 from .hub import Hub, Running
 from .store import Meta, Store, Taken
 from .upstreams import request_for
 
 if TYPE_CHECKING:
-    from .config import RelayConfig
+    from .config import ClientKey, RelayConfig
     from .hub import Open
 
 __all__ = ["Relay"]
@@ -61,11 +62,11 @@ class Relay:
     ) -> None:
         self.config = config
         self.hub = Hub(
-            config.open_store() if store is None else store,
-            retention=config.retention,
+            store_of(config) if store is None else store,
+            retention=Retention(seconds=config.retention),
             heartbeat=config.heartbeat,
-            away_seconds=config.away_seconds,
-            away_bytes=config.away_bytes,
+            away_seconds=config.limits.away_seconds,
+            away_bytes=config.limits.away_bytes,
             clock=clock,
         )
         self._entropy = entropy
@@ -97,7 +98,7 @@ class Relay:
         """Let what runs end, within the configured time, and seal the rest as interrupted."""
         if self._ready:
             self._ready = False
-            await self.hub.close(self.config.drain_seconds)
+            await self.hub.close(self.config.limits.drain_seconds)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol."""
@@ -120,7 +121,7 @@ class Relay:
         try:
             limits = self.config.limits
             request = await read(
-                scope, receive, head_bytes=limits.head_bytes, body_bytes=limits.body_bytes
+                scope, receive, head_bytes=limits.header_bytes, body_bytes=limits.body_bytes
             )
             self._check_origin(request)
             handler, format, id = route(request)
@@ -140,17 +141,15 @@ class Relay:
 
     def _check_origin(self, request: Request) -> None:
         """Refuse what a browser would send for somebody else's page."""
-        host = (request.header("host") or "").rpartition(":")
-        name = (host[0] if host[2].isdigit() else request.header("host") or "").strip("[]").lower()
-        if not self.config.allows_host(name):
+        if not self.config.answers_host(request.header("host") or ""):
             raise bad("this host is not served here", status=421)
         origin = request.header("origin")
         if origin is not None and origin not in self.config.cors_origins:
             error = ErrorInfo("permission", "requests of that origin are not allowed", status=403)
             raise Refused(403, error)
 
-    def _owner(self, request: Request) -> str:
-        """The name of the key that a request carries."""
+    def _owner(self, request: Request) -> ClientKey:
+        """Whose key a request carries."""
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         key = token.strip() if scheme.lower() == "bearer" else None
         key = key or request.header("x-api-key") or request.header("api-key")
@@ -163,7 +162,7 @@ class Relay:
     # ---- streams that begin
 
     async def ask(
-        self, request: Request, owner: str, format: str, receive: Receive, send: Send
+        self, request: Request, owner: ClientKey, format: str, receive: Receive, send: Send
     ) -> None:
         """Begin a stream, join one, or go on with one."""
         cursor = cursor_in(request)
@@ -190,7 +189,7 @@ class Relay:
         return await send_collected(running, format, send)
 
     async def _begin(
-        self, request: Request, owner: str, format: str, body: dict[str, Any]
+        self, request: Request, owner: ClientKey, format: str, body: dict[str, Any]
     ) -> Running:
         if self.hub.closing:
             raise Refused(503, ErrorInfo("overloaded", "the relay is shutting down", status=503))
@@ -198,18 +197,20 @@ class Relay:
         if not isinstance(model, str):
             raise bad("model is missing: name one of GET /v1/models")
         source = "anthropic" if format == "anthropic" else "openai-chat"
+        if not owner.allows(model):
+            raise unknown(model)
         asked = Asked(source, body)
+        opening, provider = self._opening(asked)
         meta = Meta(
             id=stream_id(self._entropy(ENTROPY)),
-            owner=owner,
-            provider=self.config.route(model)[0].name,
+            owner=owner.name,
+            provider=provider,
             model=model,
             created=self.hub.clock(),
             request=msgspec.json.encode(asked),
             digest=hashlib.sha256(request.path.encode() + b"\n" + request.body).hexdigest(),
             idempotency_key=request.header("idempotency-key"),
         )
-        opening = self._opening(asked)
         try:
             return await self.hub.begin(meta, opening)
         except Taken as taken:
@@ -222,24 +223,21 @@ class Relay:
                 raise CursorGone from None
             return running
 
-    def _opening(self, asked: Asked, token: str | None = None) -> Open:
-        """What opens the provider's stream. Raises ``Refused`` for what cannot be asked."""
-        model = asked.body["model"]
-        upstream, there = self.config.route(model)
+    def _opening(self, asked: Asked, token: str | None = None) -> tuple[Open, str]:
+        """What opens the provider's stream, and the upstream's name. Raises ``Refused`` for what
+        cannot be asked."""
+        model: str = asked.body["model"]
+        try:
+            upstream, there = self.config.route(model)
+        except UnknownModel:
+            raise unknown(model) from None
         try:
             asking = request_for(upstream, there, asked.body, asked.format)
         except Untranslatable as error:
             raise bad(f"{upstream.name} cannot be asked that: {error}") from None
         except ValueError as error:
             raise bad(str(error)) from None
-        return partial(
-            open_stream,
-            asking,
-            resume_from=token,
-            policy=upstream.policy,
-            timeouts=upstream.timeouts,
-            on_error="event",
-        )
+        return partial(open_stream, asking, resume_from=token, on_error="event"), upstream.name
 
     def _again(self, meta: Meta, token: str | None) -> Open | None:
         """What goes on with a stream whose process died."""
@@ -247,26 +245,26 @@ class Relay:
             return None
         try:
             asked = msgspec.json.decode(meta.request, type=Asked)
-            return self._opening(asked, token)
+            return self._opening(asked, token)[0]
         except (msgspec.MsgspecError, Refused):
             return None
 
     # ---- streams that are there
 
-    async def _found(self, cursor: str, owner: str) -> tuple[Running, Place]:
+    async def _found(self, cursor: str, owner: ClientKey) -> tuple[Running, Place]:
         """The stream of a cursor, and the place in it. Raises ``CursorGone``."""
         running = await self._mine(place_of(cursor)[0], owner)
         if running is None:
             raise CursorGone
         return running, running.log.place(cursor)
 
-    async def _mine(self, id: str, owner: str) -> Running | None:
+    async def _mine(self, id: str, owner: ClientKey) -> Running | None:
         """A stream, if it belongs to that key."""
         running = await self.hub.find(id)
-        return None if running is None or running.meta.owner != owner else running
+        return None if running is None or running.meta.owner != owner.name else running
 
     async def read(
-        self, request: Request, owner: str, id: str, receive: Receive, send: Send
+        self, request: Request, owner: ClientKey, id: str, receive: Receive, send: Send
     ) -> None:
         """Read a stream, from a cursor or from its start."""
         running = await self._mine(id, owner)
@@ -285,7 +283,7 @@ class Relay:
         return await send_stream(running, place, format, framing_of(request), receive, send)
 
     async def end(
-        self, request: Request, owner: str, id: str, receive: Receive, send: Send
+        self, request: Request, owner: ClientKey, id: str, receive: Receive, send: Send
     ) -> None:
         """End a generation."""
         running = await self._mine(id, owner)
@@ -295,7 +293,7 @@ class Relay:
         await send_whole(send, 204)
 
     async def check(
-        self, request: Request, owner: str, format: str, receive: Receive, send: Send
+        self, request: Request, owner: ClientKey, format: str, receive: Receive, send: Send
     ) -> None:
         """Whether a cursor is still good."""
         try:
@@ -306,13 +304,31 @@ class Relay:
         await send_whole(send, 200, msgspec.json.encode({"valid": valid}))
 
     async def models(
-        self, request: Request, owner: str, format: str, receive: Receive, send: Send
+        self, request: Request, owner: ClientKey, format: str, receive: Receive, send: Send
     ) -> None:
         """The models that can be asked, in OpenAI's form."""
         data = [
-            {"id": name, "object": "model", "owned_by": "relay"} for name in self.config.models()
+            {"id": name, "object": "model", "owned_by": "relay"}
+            for name in self.config.models(owner)
         ]
         await send_whole(send, 200, msgspec.json.encode({"object": "list", "data": data}))
+
+
+def unknown(model: str) -> Refused:
+    """What to raise for a model that is not served, or not to this key."""
+    error = ErrorInfo("not_found", str(UnknownModel(model)), code="model_not_found", status=404)
+    return Refused(404, error)
+
+
+def store_of(config: RelayConfig) -> Store:
+    """The store that is configured."""
+    if config.store == "memory":
+        from .memory import MemoryStore
+
+        return MemoryStore()
+    from .sqlite import SQLiteStore
+
+    return SQLiteStore(config.store)
 
 
 def cursor_in(request: Request) -> str | None:
@@ -323,7 +339,7 @@ def cursor_in(request: Request) -> str | None:
     )
 
 
-Handler = Callable[[Relay, Request, str, str, Receive, Send], Awaitable[None]]
+Handler = Callable[[Relay, Request, "ClientKey", str, Receive, Send], Awaitable[None]]
 FORMATS = ("native", "openai-chat", "anthropic", "holysheep")
 ID = r"(?P<id>[A-Za-z0-9_-]{1,128})"
 ROUTES: tuple[tuple[str, re.Pattern[str], str, Handler], ...] = (
