@@ -177,6 +177,10 @@ CASES = [
         "holysheep", COUNTED,
     ),
     Case(
+        "relay", upstream("relay", base_url="https://relay.test"),
+        "https://relay.test/v1/streams", BEARER, "native", CHAT,
+    ),
+    Case(
         "compatible", upstream("compatible", api_key=None, base_url="http://127.0.0.1:8000/v1"),
         "http://127.0.0.1:8000/v1/chat/completions", {}, "openai-chat",
         OLDER | {"stream_options": {"include_usage": True}}, COUNTED,
