@@ -218,7 +218,7 @@ def test_no_field_of_a_clients_leads_elsewhere(case: Case) -> None:
         "base_url": "https://evil.test", "headers": {"x": "y"}, "api_key": "e", "resume": "none",
         "endpoint": "https://evil.test", "region": "evil", "authorize": "e",
     }  # fmt: skip
-    if case.dialect not in ("openai-chat", "holysheep"):
+    if case.dialect not in ("openai-chat", "holysheep", "native"):
         with pytest.raises(Untranslatable) as refused:
             request_for(case.upstream, "m", {**OPENAI, **evil}, "openai-chat")
         assert refused.value.field in evil
