@@ -168,6 +168,18 @@ class StreamLog:
             raise CursorGone
         return self._valid(place)
 
+    def asked(self, header: str | None, parameter: str | None = None) -> Place | None:
+        """Where a client goes on whose request has a cursor in its ``Last-Event-ID``, or else in
+        a parameter; without either at the start.
+
+        At the sealed end nothing follows the header's, which is None: status 204. A parameter
+        gets the terminal block once more. Raises ``CursorGone``.
+        """
+        place = self.place(header or parameter)
+        if self.end is None or place != self.last:
+            return place
+        return None if header else self.before_end
+
     def cursor(self, place: Place) -> str:
         """The cursor of a place."""
         return cursor_of(self.id, place)

@@ -16,7 +16,7 @@ from sans_io_stream.encoding import Encoder, error_document, whole_answer
 from sans_io_stream.relay import START, Place
 
 from .http import begin, send_whole
-from .reading import AT_ONCE, Reader
+from .reading import Reader
 
 if TYPE_CHECKING:
     from .http import Receive, Request, Send
@@ -101,7 +101,7 @@ async def send_collected(running: Running, format: str, send: Send) -> None:
     running.readers += 1
     try:
         while transcript.end is None:
-            found = running.log.read(place, AT_ONCE)
+            found = running.log.read(place)
             if found:
                 place = found[-1][0]
                 transcript.extend(event for _, event in found)

@@ -168,10 +168,9 @@ class Relay:
         cursor = cursor_in(request)
         if cursor is not None:
             running, place = await self._found(cursor, owner)
-            framing = framing_of(request)
-            if running.end is not None and place == running.log.last:
+            if place is None:
                 return await send_whole(send, 204)
-            return await send_stream(running, place, format, framing, receive, send)
+            return await send_stream(running, place, format, framing_of(request), receive, send)
         body = request.json()
         options = body.get("stream_options")
         if format == "openai-chat" and isinstance(options, dict):
@@ -179,7 +178,8 @@ class Relay:
             # So does a cursor in the body, where the protocol has it.
             after = options.get("resume_from_event_id")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
             if isinstance(after, str):
-                running, place = await self._found(after, owner)
+                running, place = await self._found(None, owner, after)
+                assert place is not None
                 framing = framing_of(request)
                 return await send_stream(running, place, format, framing, receive, send)
         running = await self._begin(request, owner, format, body)
@@ -251,12 +251,15 @@ class Relay:
 
     # ---- streams that are there
 
-    async def _found(self, cursor: str, owner: ClientKey) -> tuple[Running, Place]:
-        """The stream of a cursor, and the place in it. Raises ``CursorGone``."""
-        running = await self._mine(place_of(cursor)[0], owner)
+    async def _found(
+        self, header: str | None, owner: ClientKey, parameter: str | None = None
+    ) -> tuple[Running, Place | None]:
+        """The stream of a cursor, and where in it to go on; None behind its end. Raises
+        ``CursorGone``."""
+        running = await self._mine(place_of(header or parameter or "")[0], owner)
         if running is None:
             raise CursorGone
-        return running, running.log.place(cursor)
+        return running, running.log.asked(header, parameter)
 
     async def _mine(self, id: str, owner: ClientKey) -> Running | None:
         """A stream, if it belongs to that key."""
@@ -270,13 +273,9 @@ class Relay:
         running = await self._mine(id, owner)
         if running is None:
             raise CursorGone
-        header = request.header("last-event-id")
-        cursor = header or request.query.get("after")
-        place = running.log.place(cursor)
-        if running.end is not None and place == running.log.last:
-            if header:
-                return await send_whole(send, 204)
-            place = running.log.before_end
+        place = running.log.asked(request.header("last-event-id"), request.query.get("after"))
+        if place is None:
+            return await send_whole(send, 204)
         format = request.query.get("format", "native")
         if format not in FORMATS:
             raise bad(f"format is one of {', '.join(FORMATS)}")
