@@ -1,11 +1,11 @@
 """The relay: every answer is logged before anyone sees it, and is read again from any place.
 
-The SSE ``id`` of each event is a cursor, whose first part is the stream's id. What follows a
-cursor is ``GET {prefix}/v1/streams/{id}`` with ``Last-Event-ID``: it repeats no prompt, and can
-begin no generation. 410 refuses a cursor, 204 says that nothing follows it. Without a cursor the
-whole stream comes; ``DELETE`` ends the generation, which does not end with its reader. So a
-request of which nothing came is made again only with an ``Idempotency-Key``, by which the relay
-knows it. Source: docs/relay-clients.md.
+The SSE ``id`` of each event is a cursor, whose first part is the stream's id; ``X-Stream-Id``
+names it before any event. What follows a cursor is ``GET {prefix}/v1/streams/{id}`` with
+``Last-Event-ID``: it repeats no prompt, and can begin no generation. 410 refuses a cursor, 204
+says that nothing follows it. Without a cursor the whole stream comes; ``DELETE`` ends the
+generation, which does not end with its reader. So a request that was not answered is made again
+only with an ``Idempotency-Key``, by which the relay knows it. Source: docs/relay-clients.md.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from .base import Known, Strategy, call
 from .urls import versioned, with_query
 
 if TYPE_CHECKING:
+    from ..headers import HeaderPairs
     from ..request import HTTPRequest
     from ..resume import CursorKind
 
@@ -58,11 +59,15 @@ class RelayStrategy(Strategy, frozen=True, kw_only=True):
     def stores(self, first: HTTPRequest) -> bool:
         return first.method == "POST"
 
+    def stream_named(self, headers: HeaderPairs) -> str | None:
+        id = next((value for name, value in headers if name == "x-stream-id"), "")
+        return id if STREAM.fullmatch(id) else None
+
     def _place(self, first: HTTPRequest, known: Known) -> str | None:
         """The URL of the stream itself; None while its id is not known."""
         if first.method == "GET":
             return with_query(first.url, after=None, format=None)
-        id = str(known.cursor or "").partition(".")[0]
+        id = known.stream or str(known.cursor or "").partition(".")[0]
         if STREAM.fullmatch(id) is None:
             return None
         return versioned(first.url, f"streams/{id}")

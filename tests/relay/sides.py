@@ -12,6 +12,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from random import Random
+from typing import TYPE_CHECKING
 
 from sans_io_stream import Event, StreamEnd, StreamRequest
 from sans_io_stream.encoding import Encoder, error_document
@@ -29,12 +30,15 @@ from sans_io_stream.relay import (
 from sans_io_stream.session import StreamSession
 from tests.session.answers import policy_of
 from tests.session.peer import Asked, Reply, Run, Server, cut, drive, response
-from tests.session.stories import Story
+
+if TYPE_CHECKING:
+    from tests.session.stories import Story
 
 __all__ = ["FORMATS", "ID", "ONE_READ", "PureRelay", "ask", "breaking", "kept", "told_by"]
 
 FORMATS: tuple[relay.Format, ...] = ("native", "openai-chat", "anthropic", "holysheep")
 ID = "0123456789abcdefABCDEF"
+NAMED = {"x-stream-id": ID}
 ONE_READ = 1 << 20
 PATHS = {"/v1/chat/completions": "openai-chat", "/v1/messages": "anthropic"}
 READ = re.compile(r"/v1/streams/([A-Za-z0-9_-]{22,86})")
@@ -166,8 +170,7 @@ class PureRelay:
 
     def format_of(self, asked: Asked) -> str:
         """The format of the answer, as the relay finds it."""
-        options = (asked.json or {}).get("stream_options", {})
-        if "include_model" in options:
+        if b'"include_model":' in asked.body:
             return "holysheep"
         return asked.query.get("format") or PATHS.get(asked.path, "native")
 
@@ -189,9 +192,9 @@ class PureRelay:
                 self.advance(self.random.choice((1, 1, 2, 5)))
         if reader.encoder.must_abort:
             return Reply(unfinished(pieces), lost=True)
-        return Reply(response(b"", pieces=pieces, content_type=reader.encoder.content_type))
+        return Reply(response(b"", pieces=pieces, headers=NAMED))
 
 
 def unfinished(pieces: list[bytes]) -> bytes:
     """A response of which there is no end."""
-    return response(b"", pieces=pieces).removesuffix(b"0\r\n\r\n")
+    return response(b"", pieces=pieces, headers=NAMED).removesuffix(b"0\r\n\r\n")

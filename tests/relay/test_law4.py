@@ -8,19 +8,38 @@ from __future__ import annotations
 
 from functools import cache
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
-from sans_io_stream import Event, ReconnectPolicy, Resumed, ResumePoint, StreamEnd, StreamRequest
-from sans_io_stream.events import ANSWER_EVENTS
-from sans_io_stream.providers.relay import Format
+from sans_io_stream import (
+    Connected,
+    Event,
+    ReconnectPolicy,
+    Resumed,
+    ResumePoint,
+    StreamEnd,
+    StreamRequest,
+)
+from sans_io_stream.events import ANSWER_EVENTS, encode_event
 from sans_io_stream.relay import START, StreamLog
 from sans_io_stream.session import StreamSession
-from tests.session.answers import REPLAYED, events_of, only_end, transcript_of, whole
-from tests.session.peer import Run, Server, drive
+from tests.session.answers import (
+    REPLAYED,
+    events_of,
+    is_part,
+    joined,
+    only_end,
+    transcript_of,
+    whole,
+)
+from tests.session.peer import Asked, Reply, Run, Server, drive
 from tests.session.stories import STORIES, Story
 
 from .sides import FORMATS, ID, ONE_READ, PureRelay, ask, breaking, kept, told_by
+
+if TYPE_CHECKING:
+    from sans_io_stream.providers.relay import Format
 
 PATIENT = ReconnectPolicy(max_attempts=8, max_retries=8, max_connections=200)
 each_format = pytest.mark.parametrize("format", FORMATS)
@@ -101,7 +120,11 @@ def run_once(format: Format, seed: int, *, crashes: int = 0) -> None:
     expected = drive(client(ask(format)), untouched).events
     told = [event for event in events if type(event) in ANSWER_EVENTS | {ResumePoint}]
     assert told == events_of(expected)
-    assert {event.mode for event in events if isinstance(event, Resumed)} <= {"continue"}
+    modes = [event.mode for event in events if isinstance(event, Resumed)]
+    # Before the first cursor the stream is asked for from its start.
+    first = next((n for n, e in enumerate(events) if isinstance(e, ResumePoint)), len(events))
+    early = [event for event in events[:first] if isinstance(event, Resumed)]
+    assert modes[len(early) :] == ["continue"] * (len(modes) - len(early))
     end, best = events[-1], expected[-1]
     assert isinstance(end, StreamEnd)
     assert isinstance(best, StreamEnd)
@@ -116,11 +139,17 @@ def check_log(story: Story, log: StreamLog) -> None:
     if log.end != StreamEnd("complete"):
         assert log.end is not None
         assert log.end.outcome == "interrupted"
-        assert got[:-1] == all_of_it[: len(got) - 1]
+        assert is_part(got, all_of_it)
+        assert story.name in REPLAYED or words(got[:-1]) == words(all_of_it[: len(got) - 1])
     elif story.name in REPLAYED:
         assert transcript_of(got) == transcript_of(all_of_it)
     else:
-        assert got == all_of_it
+        assert words(got) == words(all_of_it)
+
+
+def words(events: list[Event]) -> list[bytes]:
+    """Events as they are written: a store keeps no more of them."""
+    return [encode_event(event) for event in events]
 
 
 def run_many(format: Format, seeds: range, *, crashes: int = 0) -> None:
@@ -133,12 +162,12 @@ def run_many(format: Format, seeds: range, *, crashes: int = 0) -> None:
 
 @each_format
 def test_cuts_on_both_sides_lose_nothing(format: Format) -> None:
-    run_many(format, range(120))
+    run_many(format, range(40))
 
 
 @each_format
 def test_a_crash_of_the_relay_loses_nothing(format: Format) -> None:
-    run_many(format, range(1_000_000, 1_000_060), crashes=2)
+    run_many(format, range(1_000_000, 1_000_025), crashes=2)
 
 
 @pytest.mark.exhaustive
@@ -155,23 +184,39 @@ def test_crashes_of_the_relay_lose_nothing_ever(format: Format, slot: int) -> No
     run_many(format, range(2_000_000 + slot * 250, 2_000_250 + slot * 250), crashes=3)
 
 
+NOT_NAMED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+NAMED = NOT_NAMED.replace(b"\r\n\r\n", f"\r\nX-Stream-Id: {ID}\r\n\r\n".encode())
+
+
 @each_format
-def test_a_request_of_which_nothing_came_is_not_made_again_without_a_key(format: Format) -> None:
+@pytest.mark.parametrize("head", [b"", NOT_NAMED, NAMED], ids=["none", "nameless", "named"])
+def test_without_a_key_no_generation_is_begun_twice(format: Format, head: bytes) -> None:
+    """A stream whose id came is read; behind any other request nothing can be asked for."""
     story = STORIES["openai-responses"]
     relay = PureRelay(story, told_by(story, Random(0), 0), Random(0))
 
-    def cut_off(asked: object) -> object:
-        raise NotImplementedError
-
-    del cut_off
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
-    from tests.session.peer import Asked, Reply
-
     def serve(asked: Asked) -> Reply:
-        relay(asked)
-        return Reply(head, lost=True)
+        reply = relay(asked)
+        return Reply(head, lost=True) if asked.method == "POST" else reply
 
     run = drive(client(ask(format, key=None)), serve)
-    assert only_end(run).outcome == "interrupted"
-    assert len(run.asked) == relay.begun == 1
-    assert not events_of(run.events)
+    assert [asked.method for asked in run.asked].count("POST") == relay.begun == 1
+    if head == NAMED:
+        assert only_end(run).outcome == "complete"
+        assert joined(run.events) == joined(whole(story.name).events)
+    else:
+        assert only_end(run).outcome == "interrupted"
+        assert not events_of(run.events)
+
+
+def test_a_generation_can_be_ended_before_its_first_event() -> None:
+    session = client(ask("native"))
+
+    def begun(run: Run) -> bool:
+        return any(isinstance(event, Connected) for event in run.events)
+
+    drive(session, lambda asked: Reply(NAMED, stalls=True), stop=begun)
+    session.cancel(None, 1.0)
+    stop = session.stop_request()
+    assert stop is not None
+    assert (stop.method, stop.url) == ("DELETE", f"http://relay.test/v1/streams/{ID}")
