@@ -8,7 +8,7 @@ import struct
 import threading
 from collections.abc import Generator, Iterable
 from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import uvicorn
 
@@ -54,7 +54,7 @@ class Wire:
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
-    def __enter__(self) -> Wire:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,7 +8,15 @@ from urllib.request import Request, urlopen
 
 import pytest
 
-from sans_io_stream import Event, ReconnectPolicy, Resumed, ResumePoint, StreamEnd, Transcript
+from sans_io_stream import (
+    Event,
+    ReconnectPolicy,
+    Resumed,
+    ResumePoint,
+    StreamEnd,
+    StreamRequest,
+    Transcript,
+)
 from sans_io_stream.providers import relay
 from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
 from sans_io_stream_adapters.sync import open_stream
@@ -46,7 +54,7 @@ def served() -> Generator[str]:
         yield url
 
 
-def asked(url: str, format: relay.Format, key: str | None) -> relay.StreamRequest:
+def asked(url: str, format: relay.Format, key: str | None) -> StreamRequest:
     return relay.chat(
         model="test/m",
         messages=ASKED,
