@@ -65,23 +65,40 @@ async def send_stream(
         "text" if text else format, None if text else framing, created=int(running.meta.created)
     )
     reader = Reader(running, encoder, place)
-    kind = ("content-type", encoder.content_type)
-    await begin(send, 200, [kind, ("x-stream-id", running.meta.id), *NOT_KEPT])
+    named = ("x-stream-id", running.meta.id)
     running.readers += 1
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(left, receive, group.cancel_scope)
-            while data := await reader.next():
-                message = {"type": "http.response.body", "body": data, "more_body": True}
-                await send(message)
-            if encoder.must_abort:
-                raise BrokenOff
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            # Clients of these formats go by the status: it waits for an event, or a heartbeat.
+            data = b"" if format == "native" else await reader.next()
+            error = None if format == "native" else failed_at_once(running, place)
+            if error is not None:
+                await send_refusal(send, format, error, [named])
+            else:
+                kind = ("content-type", encoder.content_type)
+                await begin(send, 200, [kind, named, *NOT_KEPT])
+                while data := data or await reader.next():
+                    message = {"type": "http.response.body", "body": data, "more_body": True}
+                    await send(message)
+                    data = b""
+                if encoder.must_abort:
+                    raise BrokenOff
+                await send({"type": "http.response.body", "body": b"", "more_body": False})
             group.cancel_scope.cancel()
     except* BrokenOff:
         raise BrokenOff from None
     finally:
         running.readers -= 1
+
+
+def failed_at_once(running: Running, place: Place) -> ErrorInfo | None:
+    """The error of a stream that ended before anything came of it."""
+    found = running.log.read(place, 1) if place == START else []
+    end = found[0][1] if found else running.lost
+    if place != START or not isinstance(end, StreamEnd) or end.outcome == "complete":
+        return None
+    return error_of(end)
 
 
 async def left(receive: Receive, scope: anyio.CancelScope) -> None:

@@ -19,6 +19,7 @@ import anyio
 import msgspec
 
 from sans_io_stream import ErrorInfo, StreamEnd
+from sans_io_stream.dialects.shapes import members
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of, stream_id
 from sans_io_stream.translation import Untranslatable
 from sans_io_stream_adapters.anyio import open_stream
@@ -168,20 +169,18 @@ class Relay:
         cursor = cursor_in(request)
         if cursor is not None:
             running, place = await self._found(cursor, owner)
+            format = format_of(request.json(), format) if request.body else format
             if place is None:
                 return await send_whole(send, 204)
             return await send_stream(running, place, format, framing_of(request), receive, send)
         body = request.json()
-        options = body.get("stream_options")
-        if format == "openai-chat" and isinstance(options, dict):
-            format = "holysheep" if any(name in options for name in OURS) else format
-            # So does a cursor in the body, where the protocol has it.
-            after = options.get("resume_from_event_id")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            if isinstance(after, str):
-                running, place = await self._found(None, owner, after)
-                assert place is not None
-                framing = framing_of(request)
-                return await send_stream(running, place, format, framing, receive, send)
+        format = format_of(body, format)
+        # A cursor may stand in the body, where the protocol has it.
+        after = options_of(body).get("resume_from_event_id")
+        if format == "holysheep" and isinstance(after, str):
+            running, place = await self._found(None, owner, after)
+            assert place is not None
+            return await send_stream(running, place, format, framing_of(request), receive, send)
         running = await self._begin(request, owner, format, body)
         if body.get("stream", format == "native"):
             framing = framing_of(request)
@@ -311,6 +310,18 @@ class Relay:
             for name in self.config.models(owner)
         ]
         await send_whole(send, 200, msgspec.json.encode({"object": "list", "data": data}))
+
+
+def options_of(body: dict[str, Any]) -> dict[str, Any]:
+    """The ``stream_options`` of a request."""
+    return members(body.get("stream_options"))
+
+
+def format_of(body: dict[str, Any], format: str) -> str:
+    """The format of the answer, where the path has ``format``."""
+    if format == "openai-chat" and not options_of(body).keys().isdisjoint(OURS):
+        return "holysheep"
+    return format
 
 
 def unknown(model: str) -> Refused:
