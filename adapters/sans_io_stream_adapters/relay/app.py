@@ -27,7 +27,7 @@ from .answering import BrokenOff, framing_of, send_collected, send_refusal, send
 from .config import UnknownModel
 from .http import Receive, Refused, Request, Scope, Send, bad, read, send_whole
 from .hub import Hub, Running
-from .store import Meta, Store, Taken
+from .store import Meta, Store, StoreError, Taken
 from .upstreams import request_for
 
 if TYPE_CHECKING:
@@ -77,14 +77,18 @@ class Relay:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self.start()
+            if not self.hub.closing:
+                await self.start()
             await self._answer(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1003})
 
     async def start(self) -> None:
-        """Make it ready; a second call does nothing. The first request does it, too."""
+        """Make it ready; a second call does nothing. The first request does it, too.
+
+        Raises ``StoreError`` where the store cannot be opened.
+        """
         if self._ready:
             return
         self._started = self._started or anyio.Lock()
@@ -95,10 +99,21 @@ class Relay:
                 self._ready = True
 
     async def stop(self) -> None:
-        """Let what runs end, within the configured time, and seal the rest as interrupted."""
-        if self._ready:
-            self._ready = False
-            await self.hub.close(self.config.limits.drain_seconds)
+        """Let what runs end, within the configured time, and seal the rest as interrupted.
+
+        Meanwhile streams are read, and none begins. A second call waits for the first one.
+        """
+        if not self._ready:
+            return
+        self._started = self._started or anyio.Lock()
+        async with self._started:
+            if self._ready:
+                await self.hub.close(self.config.limits.drain_seconds)
+                self._ready = False
+
+    def hurry(self) -> None:
+        """Have a ``stop`` that waits for streams wait no longer."""
+        self.hub.hurry()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol."""
@@ -133,6 +148,10 @@ class Relay:
         except CursorGone as gone:
             error = ErrorInfo("cursor", str(gone), code="cursor_gone", status=410)
             await send_refusal(send, format, error, status=410)
+        except StoreError as error:
+            # Stores are asked before a response begins.
+            told = ErrorInfo("server", f"streams cannot be kept: {error}", status=503)
+            await send_refusal(send, format, told, status=503)
         except (BrokenOff, ConnectionError):
             # A response that is not ended: the server closes the connection.
             return
@@ -239,13 +258,13 @@ class Relay:
             raise bad(str(error)) from None
         return partial(open_stream, asking, resume_from=token, on_error="event"), upstream.name
 
-    def _again(self, meta: Meta, token: str | None) -> Open | None:
-        """What goes on with a stream whose process died."""
-        if token is None:
-            return None
+    def _again(self, meta: Meta, token: str) -> Open | None:
+        """What goes on with a stream whose process died; None where nothing can."""
         try:
             asked = msgspec.json.decode(meta.request, type=Asked)
-            return self._opening(asked, token)[0]
+            opening, upstream = self._opening(asked, token)
+            # A token is the business of who gave it: the model may be another's by now.
+            return opening if upstream == meta.provider else None
         except (msgspec.MsgspecError, Refused):
             return None
 

@@ -107,19 +107,26 @@ class Hub:
         self._away_bytes = away_bytes
         self._streams: dict[str, Running] = {}
         self._housekeeping = anyio.CancelScope()
+        self._draining = anyio.CancelScope()
 
     async def open(self) -> None:
         """Make the store ready, and look after the streams from now on."""
         await self.store.open()
+        self.closing = False
+        self._streams.clear()
+        self._housekeeping = anyio.CancelScope()
         self.background.start(self._look_after)
 
-    async def recover(self, again: Callable[[Meta, str | None], Open | None]) -> None:
+    async def recover(self, again: Callable[[Meta, str], Open | None]) -> None:
         """Go on with the streams whose process died: ``again`` gives what opens a stream behind
-        the provider's token, None where the provider cannot go on exactly. Those are sealed."""
+        the provider's token, None where the provider cannot go on exactly. Those are sealed, and
+        so are those whose last entry has no token: from an older one it would come again."""
         for meta in await self.store.unsealed():
-            running = self._revive(meta, await self._entries(meta.id))
+            entries = await self._entries(meta.id)
+            running = self._revive(meta, entries)
             self._streams[meta.id] = running
-            opening = again(meta, running.log.token) if running.log.token else None
+            token = entries[-1].token if entries else None
+            opening = again(meta, token) if token is not None else None
             if opening is None:
                 end = interrupted("the relay was stopped while the provider answered")
                 await self._seal(running, end)
@@ -152,13 +159,18 @@ class Hub:
         """Let what runs end within so many seconds, and seal the rest as interrupted."""
         self.closing = True
         self._housekeeping.cancel()
-        with anyio.move_on_after(seconds, shield=True):
+        self._draining = anyio.CancelScope(deadline=anyio.current_time() + seconds, shield=True)
+        with self._draining:
             await self.background.wait()
         for running in self._streams.values():
             running.stop(interrupted("the relay is shutting down"))
         with anyio.CancelScope(shield=True):
             await self.background.wait()
             await self.store.close()
+
+    def hurry(self) -> None:
+        """Have a ``close`` that waits wait no longer."""
+        self._draining.cancel()
 
     # ---- one stream
 
