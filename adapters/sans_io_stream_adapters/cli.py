@@ -159,7 +159,15 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--seed", type=int, default=13, metavar="N", help="where it is cut (13)")
     shown.add_argument("--no-resume", action="store_true", help="for the contrast: give up at once")
     shown.add_argument("--json", action="store_true", help="the account as one JSON object")
-    cli_relay.add_to(commands, EXIT_HELP)
+
+    relay = commands.add_parser(
+        "relay",
+        help=cli_relay.HELP,
+        description=cli_relay.DESCRIPTION,
+        epilog=EXIT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli_relay.add_options(relay)
     return parser
 
 

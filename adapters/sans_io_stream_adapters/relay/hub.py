@@ -106,8 +106,9 @@ class Hub:
         self._away_seconds = away_seconds
         self._away_bytes = away_bytes
         self._streams: dict[str, Running] = {}
-        self._housekeeping = anyio.CancelScope()
-        self._draining = anyio.CancelScope()
+        # Scopes belong to a loop, which an application is made without.
+        self._housekeeping: anyio.CancelScope | None = None
+        self._draining: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Make the store ready, and look after the streams from now on."""
@@ -115,7 +116,7 @@ class Hub:
         self.closing = False
         self._streams.clear()
         self._housekeeping = anyio.CancelScope()
-        self.background.start(self._look_after)
+        self.background.start(self._look_after, self._housekeeping)
 
     async def recover(self, again: Callable[[Meta, str], Open | None]) -> None:
         """Go on with the streams whose process died: ``again`` gives what opens a stream behind
@@ -158,7 +159,8 @@ class Hub:
     async def close(self, seconds: float) -> None:
         """Let what runs end within so many seconds, and seal the rest as interrupted."""
         self.closing = True
-        self._housekeeping.cancel()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
         self._draining = anyio.CancelScope(deadline=anyio.current_time() + seconds, shield=True)
         with self._draining:
             await self.background.wait()
@@ -170,7 +172,8 @@ class Hub:
 
     def hurry(self) -> None:
         """Have a ``close`` that waits wait no longer."""
-        self._draining.cancel()
+        if self._draining is not None:
+            self._draining.cancel()
 
     # ---- one stream
 
@@ -241,9 +244,9 @@ class Hub:
 
     # ---- all of them
 
-    async def _look_after(self) -> None:
+    async def _look_after(self, scope: anyio.CancelScope) -> None:
         """Give up, forget and drop what is due, every few seconds."""
-        with self._housekeeping:
+        with scope:
             while True:
                 await anyio.sleep(TICK)
                 await self.tidy()
