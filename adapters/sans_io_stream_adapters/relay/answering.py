@@ -74,7 +74,7 @@ async def send_stream(
             while data := await reader.next():
                 message = {"type": "http.response.body", "body": data, "more_body": True}
                 await send(message)
-            if encoder.must_abort:
+            if reader.untold:
                 raise BrokenOff
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             group.cancel_scope.cancel()

@@ -123,9 +123,12 @@ class Hub:
         the provider's token, None where the provider cannot go on exactly. Those are sealed, and
         so are those whose last entry has no token: from an older one it would come again."""
         for meta in await self.store.unsealed():
-            entries = await self._entries(meta.id)
-            running = self._revive(meta, entries)
-            self._streams[meta.id] = running
+            try:
+                entries = await self._entries(meta.id)
+            except StoreError:
+                # Whoever asks for it is told. The others are no worse for it.
+                continue
+            running = self._streams[meta.id] = self._revive(meta, entries)
             token = entries[-1].token if entries else None
             opening = again(meta, token) if token is not None else None
             if opening is None:

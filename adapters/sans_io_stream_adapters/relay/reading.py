@@ -23,6 +23,9 @@ __all__ = ["Reader"]
 
 AT_ONCE = 256
 """Events that are written together."""
+TELLING = frozenset({"native"})
+"""Formats with a word for every end. The others stop where a stream was interrupted, or ended by
+somebody."""
 BEHIND = StreamEnd(
     "failed",
     ErrorInfo("cursor", "the reader was too slow: what comes next is no longer kept"),
@@ -41,6 +44,8 @@ class Reader:
         self.encoder = encoder
         self.over = False
         """The last bytes are out."""
+        self.untold = False
+        """They do not say how the stream ended: an orderly end of the response would."""
         if place != START:
             self._catch_up()
 
@@ -53,7 +58,8 @@ class Reader:
                 if place > self.place:
                     return
                 self.encoder.encode(event)
-        self.over = self.encoder.ended
+                if isinstance(event, StreamEnd):
+                    self._close(event)
 
     async def next(self) -> bytes:
         """The next bytes, waiting for them; empty behind the end."""
@@ -83,9 +89,15 @@ class Reader:
             pieces.append(encode(event, id=cursor(place)))
             self.place = place
             if isinstance(event, StreamEnd):
-                self.over = True
+                self._close(event)
         return b"".join(pieces)
 
     def _end(self, end: StreamEnd) -> bytes:
+        data = self.encoder.encode(end)
+        self._close(end)
+        return data
+
+    def _close(self, end: StreamEnd) -> None:
         self.over = True
-        return self.encoder.encode(end)
+        short = end.outcome in ("interrupted", "cancelled")
+        self.untold = self.encoder.must_abort or (short and self.encoder.format not in TELLING)

@@ -13,7 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from sans_io_stream import Event, StreamEnd, TextDelta, ToolCall, ToolCallDelta, Transcript
+from sans_io_stream import (
+    Event,
+    StreamEnd,
+    StreamStart,
+    TextDelta,
+    ToolCall,
+    ToolCallDelta,
+    Transcript,
+)
 from sans_io_stream_adapters.testing import FaultServer
 
 from .asgi import Answer, talk
@@ -37,6 +45,7 @@ api_key = "key"
 RESPONSES = 'surface = "responses"\nbackground = true'
 ARGUMENTS = [f'"{number}",' for number in range(PIECES)]
 CALL: list[Event] = [
+    StreamStart("resp_1", "m"),
     TextDelta("I call."),
     ToolCallDelta(index=0, id="call_1", name="f", arguments="["),
     *(ToolCallDelta(index=0, arguments=piece) for piece in ARGUMENTS),
@@ -107,7 +116,7 @@ def rounds(several: int, many: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("seed", [*range(several), *more])
 
 
-@rounds(4, 60)
+@rounds(3, 60)
 def test_a_stream_is_taken_up_where_the_provider_goes_on(seed: int, tmp_path: Path) -> None:
     with FaultServer("openai-responses", text=TEXT, pieces=PIECES, speed=SPEED) as server:
         config = configured(tmp_path, server, RESPONSES)
@@ -123,7 +132,7 @@ def test_a_stream_is_taken_up_where_the_provider_goes_on(seed: int, tmp_path: Pa
         assert len(begun) == 1
 
 
-@rounds(2, 30)
+@rounds(1, 30)
 def test_a_tool_call_is_taken_up_in_its_middle(seed: int, tmp_path: Path) -> None:
     with FaultServer("openai-responses", events=CALL, speed=SPEED) as server:
         config = configured(tmp_path, server, RESPONSES)
@@ -136,7 +145,7 @@ def test_a_tool_call_is_taken_up_in_its_middle(seed: int, tmp_path: Path) -> Non
         assert events[-1] == StreamEnd("complete")
 
 
-@rounds(2, 30)
+@rounds(1, 30)
 def test_a_stream_is_sealed_where_the_provider_cannot_go_on(seed: int, tmp_path: Path) -> None:
     with FaultServer("openai-chat", text=TEXT, pieces=PIECES, speed=SPEED) as server:
         got = all_of(configured(tmp_path, server), seed, kills=1 + seed % 2)
@@ -182,3 +191,18 @@ def test_a_stream_goes_not_to_another_provider(tmp_path: Path) -> None:
         assert isinstance(end, StreamEnd)
         assert end.outcome == "interrupted"
         assert len(server.seen.requests) == asked
+
+
+def test_a_repeated_key_finds_its_stream_behind_a_kill(tmp_path: Path) -> None:
+    key = {"Idempotency-Key": "k-1"}
+    with FaultServer("openai-responses", text=TEXT, pieces=PIECES, speed=SPEED) as server:
+        config = configured(tmp_path, server, RESPONSES)
+        body = talk(model="up/m")
+        with Program("--config", config) as program:
+            got = fetch(program.url, "POST", "/v1/streams", body, key, leave=came(2000))
+            program.kill()
+        with Program("--config", config) as program:
+            again = fetch(program.url, "POST", "/v1/streams", body, key)
+        assert again.id == got.id
+        assert again.body.startswith(whole_records(got).body)
+        assert Transcript.of(again.events("native")).text == TEXT
