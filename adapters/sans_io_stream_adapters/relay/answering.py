@@ -35,6 +35,11 @@ NOT_KEPT = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 """No proxy keeps a stream, or collects it before it hands it on."""
 
 
+TELLING = frozenset({"native"})
+"""Formats with a word for every end. The others stop where a stream was interrupted, or ended by
+somebody."""
+
+
 class BrokenOff(Exception):
     """A response that must not end in order; the server closes its connection."""
 
@@ -74,7 +79,7 @@ async def send_stream(
             while data := await reader.next():
                 message = {"type": "http.response.body", "body": data, "more_body": True}
                 await send(message)
-            if reader.untold:
+            if untold(running, encoder):
                 raise BrokenOff
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             group.cancel_scope.cancel()
@@ -82,6 +87,13 @@ async def send_stream(
         raise BrokenOff from None
     finally:
         running.readers -= 1
+
+
+def untold(running: Running, encoder: Encoder) -> bool:
+    """Whether what was written does not say how the stream ended."""
+    end = running.end
+    short = end is not None and end.outcome in ("interrupted", "cancelled")
+    return encoder.must_abort or (short and encoder.format not in TELLING)
 
 
 async def left(receive: Receive, scope: anyio.CancelScope) -> None:

@@ -23,9 +23,6 @@ __all__ = ["Reader"]
 
 AT_ONCE = 256
 """Events that are written together."""
-TELLING = frozenset({"native"})
-"""Formats with a word for every end. The others stop where a stream was interrupted, or ended by
-somebody."""
 BEHIND = StreamEnd(
     "failed",
     ErrorInfo("cursor", "the reader was too slow: what comes next is no longer kept"),
@@ -44,8 +41,6 @@ class Reader:
         self.encoder = encoder
         self.over = False
         """The last bytes are out."""
-        self.untold = False
-        """They do not say how the stream ended: an orderly end of the response would."""
         if place != START:
             self._catch_up()
 
@@ -58,8 +53,7 @@ class Reader:
                 if place > self.place:
                     return
                 self.encoder.encode(event)
-                if isinstance(event, StreamEnd):
-                    self._close(event)
+        self.over = self.encoder.ended
 
     async def next(self) -> bytes:
         """The next bytes, waiting for them; empty behind the end."""
@@ -89,15 +83,9 @@ class Reader:
             pieces.append(encode(event, id=cursor(place)))
             self.place = place
             if isinstance(event, StreamEnd):
-                self._close(event)
+                self.over = True
         return b"".join(pieces)
 
     def _end(self, end: StreamEnd) -> bytes:
-        data = self.encoder.encode(end)
-        self._close(end)
-        return data
-
-    def _close(self, end: StreamEnd) -> None:
         self.over = True
-        short = end.outcome in ("interrupted", "cancelled")
-        self.untold = self.encoder.must_abort or (short and self.encoder.format not in TELLING)
+        return self.encoder.encode(end)
