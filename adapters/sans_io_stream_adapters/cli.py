@@ -54,7 +54,8 @@ exit codes:
   0    the answer is complete (tour: every stream agrees; demo: nothing lost or doubled;
        relay: stopped by SIGTERM, all that ran is sealed)
   1    something unexpected: a bug, a full disk, a tour that disagrees, a lossy demo
-  2    a wrong option or configuration, a file that cannot be read, a port that is taken
+  2    a wrong option or configuration, a file that cannot be read, a damaged capture, a port
+       that is taken
   3    interrupted: the body ended before the provider said that it is complete
   4    failed: the provider told an error, or the bytes break the wire format
   130  Ctrl-C

@@ -133,6 +133,19 @@ def test_a_stream_is_taken_up_where_the_provider_goes_on(seed: int, tmp_path: Pa
 
 
 @rounds(1, 30)
+def test_so_is_one_of_a_gateway_with_cursors(seed: int, tmp_path: Path) -> None:
+    with FaultServer("holysheep", text=TEXT, pieces=PIECES, speed=SPEED) as server:
+        config = configured(tmp_path, server)
+        file = Path(config)
+        file.write_text(file.read_text("utf-8").replace('"openai"', '"holysheep"'), "utf-8")
+        got = all_of(config, seed, kills=1 + seed % 3)
+        transcript = Transcript.of(got.events("native"))
+        assert transcript.text == TEXT
+        assert transcript.end == StreamEnd("complete")
+        assert len(set(got.cursors)) == len(got.cursors)
+
+
+@rounds(1, 30)
 def test_a_tool_call_is_taken_up_in_its_middle(seed: int, tmp_path: Path) -> None:
     with FaultServer("openai-responses", events=CALL, speed=SPEED) as server:
         config = configured(tmp_path, server, RESPONSES)
