@@ -133,6 +133,7 @@ def test_a_second_one_at_once() -> None:
         got = fetch(program.url, "POST", "/v1/streams", asked, leave=leave)
         assert program.wait() == 130
         assert "POST" not in program.log
+        assert "Traceback" not in program.log
     assert b'"complete"' not in got.body
 
 

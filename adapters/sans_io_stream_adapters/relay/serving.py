@@ -132,11 +132,12 @@ def terminated_in_order() -> Generator[None]:
 
 class Shown(logging.Filter):
     """What a log may say: of a path no query, which may hold what opens a stream; and nothing of
-    a response that was broken off on purpose."""
+    a response that was broken off on purpose, or cut off at the end."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is logged."""
-        if record.msg == BROKEN_OFF:
+        kind = record.exc_info[0] if record.exc_info else None
+        if record.msg == BROKEN_OFF or kind is asyncio.CancelledError:
             return False
         if record.name == "uvicorn.access" and isinstance(record.args, tuple):
             record.args = tuple(

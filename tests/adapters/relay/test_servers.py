@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import anyio
 import hypercorn.config
@@ -255,6 +256,41 @@ def test_what_ends_in_time_is_whole(server: Server, tmp_path: Path) -> None:
             got = fetch(url, "POST", "/v1/streams", BODY, leave=leave)
         assert got.whole
         assert Transcript.of(got.events("native")).text == TEXT
+
+
+def test_a_reader_that_does_not_read_holds_up_no_end(config: Configured) -> None:
+    with (
+        FaultServer("openai-chat", text="x" * 12_000_000, pieces=3000) as upstream,
+        Program("--config", config(upstream)) as program,
+    ):
+        address = urlsplit(program.url)
+        assert address.hostname is not None
+        with socket.create_connection((address.hostname, address.port or 0)) as stuck:
+            body = json.dumps(BODY).encode()
+            head = "POST /v1/streams HTTP/1.1\r\nHost: localhost\r\nContent-Length: "
+            stuck.sendall(f"{head}{len(body)}\r\n\r\n".encode() + body)
+            assert stuck.recv(12) == b"HTTP/1.1 200"
+            # The provider is held up by nobody.
+            upstream.wait_until(lambda seen: seen.open == 0, WITHIN)
+            program.send(signal.SIGTERM)
+            assert program.wait() == 0
+        assert "Traceback" not in program.log
+
+
+def test_what_is_too_large_is_told_so(config: Configured) -> None:
+    with FaultServer("openai-chat") as upstream:
+        path = Path(config(upstream))
+        limits = "\nheader_bytes = 2000\nbody_bytes = 2000\n"
+        path.write_text(path.read_text("utf-8") + limits, "utf-8")
+        with Program("--config", str(path)) as program:
+            long = {"X-Long": "x" * 70_000}
+            answer = fetch(program.url, "POST", "/v1/chat/completions", BODY, long)
+            assert (answer.status, answer.whole) == (431, True)
+            assert "message" in answer.json["error"]
+            large = {**BODY, "user": "x" * 70_000}
+            answer = fetch(program.url, "POST", "/v1/messages", large)
+            assert (answer.status, answer.whole) == (413, True)
+            assert "message" in answer.json["error"]
 
 
 def test_the_log_shows_no_query(config: Configured) -> None:
