@@ -53,6 +53,8 @@ def text_of(answer: Answer, dialect: str) -> str:
 def test_any_format_from_any_provider(backend: str, format: str, provider: str) -> None:
     async def main(relay: Relay, server: FaultServer) -> None:
         body = talk(stream=True, max_tokens=100)
+        if format == "openai-chat":
+            body["stream_options"] = {"include_usage": True}
         answer = await ask(relay, "POST", PATHS[format], body)
         assert (answer.status, answer.whole) == (200, True)
         transcript = Transcript.of(answer.events(format))
