@@ -34,7 +34,7 @@ from .asking import (
     key_in,
 )
 from .config import UnknownModel
-from .http import Receive, Refused, Request, Scope, Send, bad, read, send_whole
+from .http import Receive, Refused, Request, Scope, Send, bad, head_of, send_whole, with_body
 from .hub import Hub, Running
 from .origins import allowed_origin, answer_preflight, telling_browsers
 from .passing import Passed, Teller
@@ -131,9 +131,7 @@ class Relay:
         format = "openai-chat"
         try:
             limits = self.config.limits
-            request = await read(
-                scope, receive, head_bytes=limits.header_bytes, body_bytes=limits.body_bytes
-            )
+            request = head_of(scope, limits.header_bytes)
             origin = allowed_origin(self.config, request)
             if origin is not None:
                 send = telling_browsers(send, origin)
@@ -142,6 +140,8 @@ class Relay:
                 return
             handler, format, id = route(request)
             owner = self._owner(request)
+            # Nobody else has the relay keep a body for him.
+            request = await with_body(request, receive, limits.body_bytes)
             await handler(self, request, owner, id or format, receive, send)
         except Refused as refused:
             more = list(refused.headers)
@@ -250,7 +250,7 @@ class Relay:
             raise bad(str(error)) from None
         opening = partial(open_stream, asking, resume_from=token, on_error="event", policy=POLICY)
         teller = partial(Teller, upstream, there, self.config.prices, self.hub.clock)
-        return lambda: Passed(opening(), teller()), upstream.name
+        return lambda: Passed(opening(), teller(), open_stream), upstream.name
 
     def _again(self, meta: Meta, token: str | None) -> Open | None:
         """What goes on with a stream whose process died."""

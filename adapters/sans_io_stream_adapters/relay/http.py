@@ -7,7 +7,7 @@ it. Source: the ASGI specification, version 3, "HTTP & WebSocket ASGI Message Fo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -24,9 +24,10 @@ __all__ = [
     "Send",
     "bad",
     "begin",
+    "head_of",
     "header_bytes",
-    "read",
     "send_whole",
+    "with_body",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -125,12 +126,11 @@ def too_long(announced: str | None, most: int) -> bool:
     return len(digits) > LONGEST_NUMBER or int(digits or "0") > most
 
 
-async def read(scope: Scope, receive: Receive, *, head_bytes: int, body_bytes: int) -> Request:
-    """The whole request. Raises ``Refused`` for one that is too large, ``ConnectionError`` where
-    the client left before it was whole."""
-    head = head_of(scope, head_bytes)
-    if too_long(head.header("content-length"), body_bytes):
-        raise bad(f"the body is larger than {body_bytes} bytes", status=413)
+async def with_body(head: Request, receive: Receive, most: int) -> Request:
+    """The whole request. Raises ``Refused`` for a body that is too large, ``ConnectionError``
+    where the client left before it was whole."""
+    if too_long(head.header("content-length"), most):
+        raise bad(f"the body is larger than {most} bytes", status=413)
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
@@ -139,11 +139,11 @@ async def read(scope: Scope, receive: Receive, *, head_bytes: int, body_bytes: i
             raise ConnectionAbortedError("the client left")
         piece = message.get("body", b"")
         size += len(piece)
-        if size > body_bytes:
-            raise bad(f"the body is larger than {body_bytes} bytes", status=413)
+        if size > most:
+            raise bad(f"the body is larger than {most} bytes", status=413)
         pieces.append(piece)
         more = message.get("more_body", False)
-    return Request(head.method, head.path, head.headers, head.query, b"".join(pieces))
+    return replace(head, body=b"".join(pieces))
 
 
 def header_bytes(pairs: Pairs) -> list[tuple[bytes, bytes]]:

@@ -13,14 +13,17 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self
 
+import anyio
 import msgspec
 
-from sans_io_stream import ErrorInfo, Event, StreamEnd, Usage
+from sans_io_stream import ErrorInfo, Event, StreamEnd, StreamRequest, Usage
 from sans_io_stream.headers import is_credential
 from sans_io_stream.usage import merge_usage
 
 if TYPE_CHECKING:
     from sans_io_stream.pricing import Prices
+    from sans_io_stream.request import HTTPRequest
+    from sans_io_stream_adapters.anyio import AnyioStream
 
     from .config import Upstream
 
@@ -29,6 +32,8 @@ __all__ = ["Passed", "Source", "Teller", "secrets_of"]
 REFUSES_US = frozenset({"authentication", "permission"})
 KEY_STATUS = frozenset({401, 403, 407})
 UNREACHED = frozenset({"connection", "exhausted"})
+STOPS_WITHIN = 10.0
+"""Seconds that a provider may take to hear that a generation is to end."""
 SHORTEST = 4
 """Characters below which a text is too common to be looked for."""
 
@@ -105,14 +110,17 @@ class Teller:
 
 
 class Passed:
-    """``source``, told by ``teller``."""
+    """``stream``, told by ``teller``. Left before its end, it has the provider end what would go
+    on without a reader; ``open`` makes the stream of that call."""
 
-    def __init__(self, source: Source, teller: Teller) -> None:
-        self._source = source
+    def __init__(
+        self, stream: AnyioStream, teller: Teller, open: Callable[..., AnyioStream]
+    ) -> None:
+        self._stream = stream
         self._teller = teller
+        self._open = open
 
     async def __aenter__(self) -> Self:
-        await self._source.__aenter__()
         return self
 
     async def __aexit__(
@@ -121,8 +129,28 @@ class Passed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._source.__aexit__(kind, error, trace)
+        asked = self._stream.stop_request()
+        await self._stream.aclose()
+        if asked is not None:
+            with anyio.move_on_after(STOPS_WITHIN, shield=True):
+                await self._ask_to_stop(asked)
 
     async def batch(self) -> list[Event]:
         """The next events; none behind the end."""
-        return [self._teller.tell(event) for event in await self._source.batch()]
+        return [self._teller.tell(event) for event in await self._stream.batch()]
+
+    async def _ask_to_stop(self, asked: HTTPRequest) -> None:
+        """Have the provider end a generation. What it answers makes no difference any more."""
+        request = StreamRequest(
+            asked.method,
+            asked.url,
+            headers=asked.headers,
+            body=asked.body or b"",
+            dialect="text",
+            resume="none",
+            redirects=False,
+            authorize=self._stream.request.authorize,
+        )
+        async with self._open(request, on_error="event") as stream:
+            while await stream.batch():
+                pass
