@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from ..cli_output import has_colours
+from ..logs import LOG
 from .app import Relay
 
 if TYPE_CHECKING:
@@ -176,6 +177,7 @@ def logging_of(*, quiet: bool) -> dict[str, Any]:
             for name in ("plain", "access")
         },
         "loggers": {
+            LOG.name: {"handlers": ["plain"], "level": "WARNING", "propagate": False},
             "uvicorn.error": {"handlers": ["plain"], "level": "WARNING", "propagate": False},
             "uvicorn.access": {
                 "handlers": ["access"],
