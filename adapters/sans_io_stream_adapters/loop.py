@@ -117,8 +117,10 @@ class AsyncDriven(Opened, Generic[N]):
     async def _finish(self) -> None:
         """Close what is open, without waiting for anything."""
         self._over = True
-        self._put_away(self._network.now())
-        await self._network.close()
+        try:
+            self._put_away(self._network.now())
+        finally:
+            await self._network.close()
 
     async def _advance(self) -> None:
         """Carry out one step of the session, and keep what came of it."""

@@ -115,8 +115,10 @@ class Driven(Opened, Generic[N]):
     def _finish(self) -> None:
         """Close what is open, without waiting for anything."""
         self._over = True
-        self._put_away(self._network.now())
-        self._network.close()
+        try:
+            self._put_away(self._network.now())
+        finally:
+            self._network.close()
 
     def _advance(self) -> None:
         """Carry out one step of the session, and keep what came of it."""
