@@ -101,7 +101,7 @@ class Budget:
         and the request's model has no price.
         """
         del now
-        key = AccountKey(request.provider, request.model)
+        key = AccountKey.of(request)
         if self.dollars is not None and self.pricing.cost(FREE, key) is None:
             raise UnknownPriceError(unpriced(key))
         reason = self.reason

@@ -18,6 +18,7 @@ from .usage import COUNTS
 
 if TYPE_CHECKING:
     from .pricing import Prices
+    from .request import StreamRequest
 
 __all__ = ["Account", "AccountKey", "Entry", "Pricing", "Sums", "Tally"]
 
@@ -25,10 +26,16 @@ TOKENS = tuple(name for name in COUNTS if name != "cost")
 
 
 class AccountKey(NamedTuple):
-    """Whom tokens are accounted to."""
+    """Whom tokens are accounted to, and by whose prices."""
 
     provider: str | None
     model: str | None
+
+    @classmethod
+    def of(cls, request: StreamRequest, answers: str | None = None) -> Self:
+        """The provider and the model that ``request`` names; else its dialect, and the model
+        that ``answers``."""
+        return cls(request.provider or request.dialect, request.model or answers)
 
 
 class Pricing(NamedTuple):

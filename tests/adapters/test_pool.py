@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -13,13 +14,17 @@ import pytest
 
 from sans_io_stream import (
     Event,
+    Price,
+    PriceTable,
     Reconnecting,
     ReconnectPolicy,
     StreamEnd,
     StreamFailed,
     StreamRequest,
+    StreamStart,
     TextDelta,
     Timeouts,
+    TokenTracker,
     Transcript,
     Usage,
 )
@@ -396,6 +401,43 @@ def test_options_that_make_no_sense_are_refused_at_once(
         pooled(colour, 1, **options)
 
 
+def test_options_that_there_are_not_are_refused_at_once(colour: str) -> None:
+    async def body() -> None:
+        async with pooled(colour, 1) as pool:
+            with pytest.raises(TypeError, match="a stream has no option polcy"):
+                await pool.start(server.request(), polcy=ONCE)
+
+    with pytest.raises(TypeError, match="a StreamPool has no option per_orgin"):
+        pooled(colour, 1, per_orgin=2)
+    with pytest.raises(TypeError):
+        pooled(colour, None)
+    with served() as server:
+        runs(colour, body)
+
+
+@pytest.mark.parametrize("port", ["", ":443"])
+def test_an_origin_is_known_by_any_url_of_it(port: str) -> None:
+    async def body() -> None:
+        async with pooled("sync", 9, per_origin={f"HTTPS://a.example{port}/v1": 1}) as pool:
+            for _ in range(3):
+                await pool.start(request, observers=[waits])
+            assert (pool.stats().active_streams, pool.stats().waiting) == (1, 2)
+            pool.cancel()
+            go_on.set()
+
+    class Waits(Refusals):
+        def begin(self, request: StreamRequest, now: float) -> Refusals:
+            go_on.wait()
+            raise RuntimeError
+
+    go_on, waits = threading.Event(), Waits(lambda now: None)
+    request = StreamRequest("POST", "https://a.example/v1/chat")
+    with pytest.raises(ValueError, match="begins with https"):
+        pooled("sync", 9, per_origin={"a.example": 1})
+    with pytest.raises(ExceptionGroup, match="nobody asked"):
+        runs("sync", body)
+
+
 def test_who_breaks_off_cancels_what_was_begun(colour: str) -> None:
     async def body() -> None:
         async with pooled(colour, 2, buffer=1) as pool:
@@ -420,7 +462,9 @@ def test_who_breaks_off_cancels_what_was_begun(colour: str) -> None:
 class Prices:
     """A cent for each token of the answer; nothing is known of other models."""
 
-    def cost(self, usage: Usage, model: str | None) -> Decimal | None:
+    def cost(
+        self, usage: Usage, model: str, provider: str | None = None, at: date | None = None
+    ) -> Decimal | None:
         if model != "test" or usage.completion_tokens is None:
             return None
         return Decimal(usage.completion_tokens) / 100
@@ -449,6 +493,53 @@ def test_stats_tell_tokens_cost_and_whose_they_are(colour: str) -> None:
     # There may be no clock any more, and it is told all the same.
     assert len(pools[0].stats().session_stats) == 3
     assert pooled(colour, 4).stats().available_slots == 4
+
+
+def test_stats_tell_the_cost_that_a_tracker_tells(colour: str) -> None:
+    """By the provider's own prices, and by the name that the request has for the model."""
+    prices = PriceTable(
+        {"alias": Price(1, 1), "m": Price(2, 2)}, providers={"ours": {"alias": Price(5, 5)}}
+    )
+    events: list[Event] = [StreamStart("r", "m"), TextDelta("x"), Usage(7, 5, 12, final=True)]
+    tracker = TokenTracker(prices)
+
+    async def body() -> None:
+        async with pooled(colour, 2, prices=prices, observers=[tracker]) as pool:
+            await (await pool.start(server.request(provider="ours", model="alias"))).result()
+            (one,) = pool.stats().session_stats.values()
+            assert one.cost == tracker.cost == Decimal("0.00006")
+            assert one.model == "m"
+
+    with FaultServer("openai-chat", events=events) as server:
+        runs(colour, body)
+
+
+def test_a_stream_whose_model_nobody_names_has_no_cost(colour: str) -> None:
+    async def body() -> None:
+        async with pooled(colour, 2, prices=PriceTable()) as pool:
+            await (await pool.start(request)).result()
+            (one,) = pool.stats().session_stats.values()
+            assert (one.tokens, one.cost, one.model) == (12, None, None)
+
+    with FaultServer("gemini", events=[TextDelta("x"), Usage(7, 5, 12, final=True)]) as server:
+        request = StreamRequest("POST", server.url, json={}, dialect="gemini")
+        runs(colour, body)
+
+
+def test_a_source_of_requests_that_breaks_loses_nothing_that_was_begun(colour: str) -> None:
+    def requests() -> Iterator[StreamRequest]:
+        yield server.request()
+        raise LookupError("no more")
+
+    async def body() -> None:
+        async with pooled(colour, 2) as pool:
+            mapped = pool.map(requests())
+            with pytest.raises(LookupError, match="no more"):
+                await anext(aiter(mapped))
+            assert [stream.value.text async for stream in mapped] == [TEXT]
+
+    with served() as server:
+        runs(colour, body)
 
 
 def test_stats_tell_what_runs_and_what_waits(colour: str) -> None:
