@@ -92,6 +92,17 @@ def test_the_waits_of_one_stream() -> None:
     assert told.between.p99 == pytest.approx(4.0, rel=ERROR)
 
 
+def test_a_break_in_the_read_that_brought_a_delta_is_a_reconnect_too() -> None:
+    timings = Timings()
+    watch = timings.begin(request(), 0.0)
+    watch.saw([TextDelta("a")], 1.0)
+    watch.saw([TextDelta("b"), Disconnected()], 3.0)
+    watch.saw([TextDelta("c")], 100.0)
+    (told,) = timings.latencies.values()
+    assert told.between.count == 1
+    assert told.between.p99 == pytest.approx(2.0, rel=ERROR)
+
+
 @pytest.mark.parametrize(
     ("event", "visible"),
     [
