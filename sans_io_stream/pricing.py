@@ -175,7 +175,7 @@ class PriceTable:
         """Put these in: those of a model take the place of all that it had."""
         found: dict[str, tuple[Price, ...]] = {}
         for model, given in prices.items():
-            several = (given,) if isinstance(given, Price) else tuple(given)
+            several = checked(model, (given,) if isinstance(given, Price) else given)
             key = model_keys(model)[0]
             found[key] = found.get(key, ()) + several
         for key, several in found.items():
@@ -284,6 +284,16 @@ class PriceTable:
 def known_as(provider: str) -> str:
     """A provider's name in one spelling."""
     return provider.strip().lower().replace("_", "-")
+
+
+def checked(model: str, several: Iterable[object]) -> tuple[Price, ...]:
+    """The prices of a model. Raises ``TypeError`` for what is none."""
+    prices: list[Price] = []
+    for price in several:
+        if not isinstance(price, Price):
+            raise TypeError(f"{model!r} needs a Price(prompt, completion), or several of them")
+        prices.append(price)
+    return tuple(prices)
 
 
 def begins(price: Price) -> date:

@@ -355,6 +355,16 @@ def test_after_close_there_is_no_more() -> None:
         reader.feed("3")
 
 
+@pytest.mark.parametrize("fragment", [None, 5, ["{}"], {"a": 1}], ids=repr)
+def test_what_is_neither_text_nor_bytes_raises(fragment: Any) -> None:
+    reader = fed(["[1, "])
+    with pytest.raises(TypeError):
+        reader.feed(fragment)
+    assert reader.error is None
+    reader.feed(memoryview(b"2]"))
+    assert reader.complete
+
+
 def test_a_repr_shows_no_content() -> None:
     reader = fed(['{"password": "secret'])
     assert repr(reader) == "<PartialJSON, 20 characters, wants the rest of a string>"
