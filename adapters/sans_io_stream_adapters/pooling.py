@@ -119,10 +119,10 @@ class Pooling(Generic[S]):
     # ---- who comes
 
     def prepare(self, stream: Pooled[Any, S]) -> None:
-        """Have the pool look at it, and let its observers do. Raises ``TypeError`` for options
-        that there are not."""
+        """Have the pool look at it, and let its observers do. Raises ``TypeError`` for what is
+        no request, and for options that there are not."""
         refuse_unknown(stream.options, StreamOptions, "a stream")
-        stream.origin = origin = parse_url(stream.request.url).origin
+        stream.origin = origin = origin_of(stream.request)
         policy = stream.options.get("policy") or ReconnectPolicy()
         stream.eye = Eye(partial(self.hold, origin), policy.max_retry_after)
         theirs = stream.options.get("observers", ())
@@ -133,7 +133,7 @@ class Pooling(Generic[S]):
     def has_room(self, request: StreamRequest) -> bool:
         """Whether a stream of that request need not wait to wait."""
         with self.lock:
-            return self._schedule.has_room(parse_url(request.url).origin, self.now())
+            return self._schedule.has_room(origin_of(request), self.now())
 
     def admit(self, stream: Pooled[Any, S], key: Hashable | None) -> S | None:
         """Let it wait for a slot. A signal says that there is no room even for that.
@@ -321,7 +321,15 @@ def pairs(requests: Requests) -> Iterator[tuple[Hashable | None, StreamRequest]]
         yield from requests.items()
         return
     for one in requests:
-        yield (None, one) if isinstance(one, StreamRequest) else one
+        key, request = (None, one) if isinstance(one, StreamRequest) else one
+        yield key, request
+
+
+def origin_of(request: object) -> str:
+    """The origin of a request. Raises ``TypeError`` for what is none."""
+    if not isinstance(request, StreamRequest):
+        raise TypeError(f"a pool streams StreamRequests, not {type(request).__name__}")
+    return parse_url(request.url).origin
 
 
 def refuse_unknown(options: StreamOptions, known: type, whose: str) -> None:

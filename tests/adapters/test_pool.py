@@ -526,6 +526,20 @@ def test_a_stream_whose_model_nobody_names_has_no_cost(colour: str) -> None:
         runs(colour, body)
 
 
+@pytest.mark.parametrize("wrong", [None, "text", ("key", "text"), (1, 2, 3)], ids=repr)
+def test_what_is_no_request_is_not_passed_over(colour: str, wrong: Any) -> None:
+    async def body() -> None:
+        async with pooled(colour, 2) as pool:
+            mapped = pool.map([server.request(), wrong, server.request()])
+            with pytest.raises((TypeError, ValueError)):
+                await anext(aiter(mapped))
+            with pytest.raises(TypeError, match="a pool streams StreamRequests, not"):
+                await pool.start(wrong)
+
+    with served() as server:
+        runs(colour, body)
+
+
 def test_a_source_of_requests_that_breaks_loses_nothing_that_was_begun(colour: str) -> None:
     def requests() -> Iterator[StreamRequest]:
         yield server.request()
