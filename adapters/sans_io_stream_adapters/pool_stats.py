@@ -22,6 +22,7 @@ from sans_io_stream import (
     Usage,
 )
 from sans_io_stream.tally import Tally
+from sans_io_stream.usage import compact_usage
 
 if TYPE_CHECKING:
     from sans_io_stream.tally import AccountKey, Pricing
@@ -127,8 +128,8 @@ class Eye:
 
     @property
     def usages(self) -> list[Usage]:
-        """What was billed until now, by generation."""
-        return [usage for _, usage in sorted(self._usages.items())]
+        """What was billed until now, by generation, without the answers around it."""
+        return [compact_usage(usage) for _, usage in sorted(self._usages.items())]
 
     def begin(self, request: StreamRequest, now: float) -> Eye:
         """The stream begins."""

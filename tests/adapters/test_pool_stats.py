@@ -11,6 +11,7 @@ from sans_io_stream import (
     ErrorInfo,
     Event,
     Reconnecting,
+    StreamDecoder,
     StreamEnd,
     StreamRequest,
     StreamStart,
@@ -88,6 +89,16 @@ def test_attempts_model_and_usage_are_noted() -> None:
     assert (eye.attempts, eye.model) == (2, "m")
     # Within a generation the last word counts; generations are billed each.
     assert [usage.total_tokens for usage in eye.usages] == [15, 17]
+
+
+def test_of_the_answer_nothing_is_kept() -> None:
+    body = b"""data: {"candidates":[{"content":{"parts":[{"text":"Hello"}]}}],\
+"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1}}\n\n"""
+    eye = Eye(lambda until: None, 1.0)
+    eye.saw(StreamDecoder("gemini").receive_data(body), 1.0)
+    (usage,) = eye.usages
+    assert usage.raw == {"promptTokenCount": 9, "candidatesTokenCount": 1}
+    assert b"Hello" not in bytes(usage.source or b"")
 
 
 @pytest.mark.parametrize(
