@@ -203,8 +203,13 @@ class Pool:
 
     def _pump(self) -> None:
         """Spawn what may begin."""
-        for stream in self._pooling.take():
-            self._tasks.spawn(partial(self._work, stream))
+        while begun := self._pooling.take():
+            for stream in begun:
+                try:
+                    self._tasks.spawn(partial(self._work, stream))
+                except Exception as error:  # noqa: BLE001  # there may be no more threads
+                    stream.fail(error)
+                    self._pooling.end(stream)
         if self._pooling.wants_clock():
             self._tasks.spawn(self._keep_time)
 

@@ -577,6 +577,32 @@ def test_stats_tell_what_runs_and_what_waits(colour: str) -> None:
 # ---- what fails
 
 
+def test_a_stream_for_which_there_is_no_thread_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def starts(thread: threading.Thread) -> None:
+        if thread.name == "stream-pool" and go_on.is_set() and len(refused) < 2:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def waits(stream: Any) -> None:
+        go_on.wait()
+
+    refused: list[threading.Thread] = []
+    go_on = threading.Event()
+    with served() as server:
+        monkeypatch.setattr(threading.Thread, "start", starts)
+        with on_sync.StreamPool(1, proxy=False) as pool:
+            pool.start(server.request(), handler=waits)
+            streams = [pool.start(server.request()) for _ in range(3)]
+            go_on.set()
+            assert streams[2].result().text == TEXT
+            for stream in streams[:2]:
+                with pytest.raises(RuntimeError, match="new thread"):
+                    stream.result()
+
+
 def test_one_failure_leaves_the_others_alone(colour: str) -> None:
     async def body() -> None:
         async with pooled(colour, 2, policy=ONCE) as pool:
