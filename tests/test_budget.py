@@ -201,6 +201,14 @@ def test_the_arguments_of_a_call_are_estimated_once() -> None:
     assert heard == ["{}", '{"x":1}']
 
 
+def test_a_call_of_another_generation_is_estimated_too() -> None:
+    budget = Budget(tokens=99, estimate=len)
+    watch = budget.begin(REQUEST, 0.0)
+    watch.saw([ToolCallDelta(0, "a", "f", "{}"), ToolCall(0, "a", "f", "{}")], 0.0)
+    watch.saw([Resumed("restart"), ToolCall(0, "b", "f", "[1]")], 0.0)
+    assert budget.spent_tokens == 5
+
+
 @given(st.lists(st.text(max_size=5), max_size=30), st.lists(st.integers(0, 30), max_size=4))
 def test_an_estimate_is_the_same_however_the_events_come(texts: list[str], cuts: list[int]) -> None:
     """Each piece is estimated once, in whatever batches they are seen."""

@@ -252,6 +252,30 @@ def test_a_429_holds_back_the_reconnects_of_others_too(
     assert times[2] >= refusal + 5
 
 
+def test_who_is_just_being_opened_is_held_back_too(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(Dials):
+        """The others' refusal comes between its slot and its opening."""
+
+        def __call__(self, request: StreamRequest, **options: Any) -> Any:
+            self.until = pools[0]._pooling.now() + 5
+            pools[0]._pooling.hold(server.url, self.until)
+            return super().__call__(request, **options)
+
+    async def body() -> None:
+        async with pooled(colour, 2, timeouts=NEVER, open=dials) as pool:
+            pools.append(pool)
+            await (await pool.start(server.request())).result()
+
+    pools: list[Any] = []
+    dials = Late(colour)
+    with served() as server:
+        fast(colour, monkeypatch, body)
+    ((_, dialled),) = dials.dialled
+    assert dialled >= dials.until
+
+
 # ---- results, keys and places
 
 
@@ -475,16 +499,18 @@ def test_stats_tell_tokens_cost_and_whose_they_are(colour: str) -> None:
 
     async def body() -> None:
         async with pooled(colour, 2, prices=Prices(), retain=3) as pool:
+            begun = pool._pooling.now()
             request = server.request(provider="ours")
             async for stream in pool.as_completed(dict.fromkeys(range(5), request)):
                 assert stream.value.usage.total_tokens == 12
             told = pool.stats()
+            elapsed = pool._pooling.now() - begun
         assert len(told.session_stats) == 3
         pools.append(pool)
         for one in told.session_stats.values():
             assert (one.tokens, one.cost) == (12, Decimal("0.05"))
             assert (one.provider, one.model, one.attempts) == ("ours", "test", 1)
-            assert one.duration > 0
+            assert 0 < one.duration <= elapsed
         assert [*told.latencies] == [("ours", "test")]
 
     pools: list[Any] = []
