@@ -10,6 +10,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
 from sans_io_stream import (
@@ -29,12 +30,14 @@ from sans_io_stream import (
     Usage,
 )
 from sans_io_stream.errors import RateLimited
+from sans_io_stream_adapters import asyncio as on_asyncio
 from sans_io_stream_adapters import sync as on_sync
 from sans_io_stream_adapters.pool_errors import PoolCancelled, PoolFull
+from sans_io_stream_adapters.responses import resumable
 from sans_io_stream_adapters.testing import Busy, Cut, Fault, FaultServer, Reset, Stall, Well
 
 from .colours import ASYNC, COLOURS, aopen
-from .pools import fast, pooled, runs
+from .pools import Dressed, fast, pooled, runs
 
 QUICK = ReconnectPolicy(
     initial_delay=0.001, jitter=0.0, max_attempts=50, max_retries=50, max_connections=100
@@ -274,6 +277,28 @@ def test_who_is_just_being_opened_is_held_back_too(
         fast(colour, monkeypatch, body)
     ((_, dialled),) = dials.dialled
     assert dialled >= dials.until
+
+
+@pytest.mark.parametrize("colour", ["asyncio", "sync"])
+def test_a_pool_runs_over_the_connections_of_a_client(colour: str) -> None:
+    async def body() -> None:
+        client: Any = on_httpx(trust_env=False)
+        pool: Any = opened(3, policy=QUICK, open=partial(resumable, client))
+        async with Dressed(pool) if colour == "sync" else pool as entered:
+            texts = [stream.value.text async for stream in entered.map([server.request()] * 6)]
+        assert texts == [TEXT] * 6
+        told = entered.stats().session_stats.values()
+        assert sum(one.attempts for one in told) == 8
+        closing = client.close() if colour == "sync" else await client.aclose()
+        assert closing is None
+
+    on_httpx = httpx.Client if colour == "sync" else httpx.AsyncClient
+    opened = on_sync.StreamPool if colour == "sync" else on_asyncio.StreamPool
+    with served(
+        "openai-responses", faults=[Cut(at=0.5), Well(), Busy(429, retry_after=0)]
+    ) as server:
+        runs(colour, body)
+        assert server.seen.most_at_once <= 3
 
 
 # ---- results, keys and places
