@@ -43,6 +43,8 @@ def server() -> Generator[FaultServer]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(server: FaultServer) -> Generator[None]:
+    # What earlier tests left to the collector is not to go meanwhile.
+    gc.collect()
     before = counted()
     yield
     gc.collect()
