@@ -47,8 +47,6 @@ def servers() -> Generator[tuple[StreamRequest, StreamRequest]]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(servers: object) -> Generator[None]:
-    # What earlier tests left to the collector is not to go meanwhile.
-    gc.collect()
     before = counted()
     yield
     gc.collect()
