@@ -32,6 +32,7 @@ __all__ = [
     "address",
     "bearer",
     "builder",
+    "hide",
     "label",
     "named",
     "post",
