@@ -96,6 +96,7 @@ class StreamSession(Course):
         Raises ``ValueError`` for a URL or a header that cannot be sent.
         """
         self._expect("authorized", "authorize").authorized(request, now)
+        self._shown = (*self._shown, request)
         return []
 
     def connected(self, now: float) -> list[Event]:
@@ -155,8 +156,7 @@ class StreamSession(Course):
         if wire.phase == "connect" and not wire.by_socket and not only_dialled(error):
             # It may have been a client's connection, with the request on it.
             wire.sent_any = True
-        asked = (self._first, self._attempt.request, wire.request)
-        told = as_error(error, asked, self._proxy)
+        told = as_error(error, self._shown, self._proxy)
         return self._take(wire.lost(told, now), now)
 
     def closed(self, now: float) -> list[Event]:
