@@ -15,6 +15,7 @@ from ..errors import ErrorInfo, OutOfStepError, SnapshotError
 from ..events import Event, Heartbeat, StreamEnd, TextDelta
 from ..headers import Headers, header_items
 from ..http import BodyEnd, Head
+from ..request import HTTPRequest
 from .checkpoint import SessionState, dump, left, load
 from .course import Course
 from .endings import continuable
@@ -22,7 +23,7 @@ from .lost import as_error, only_dialled
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
-    from ..request import HTTPRequest, StreamRequest
+    from ..request import StreamRequest
     from .joined import JoinedDecoder
     from .options import SessionOptions
     from .wire import Wire
@@ -93,8 +94,12 @@ class StreamSession(Course):
     def authorized(self, request: HTTPRequest, now: float) -> list[Event]:
         """``request`` is what ``Authorize`` asked for: the same one, with what this attempt needs.
 
-        Raises ``ValueError`` for a URL or a header that cannot be sent.
+        Raises ``ValueError`` for a URL or a header that cannot be sent, ``TypeError`` for what
+        is no ``HTTPRequest``.
         """
+        if not isinstance(request, HTTPRequest):  # pyright: ignore[reportUnnecessaryIsInstance]
+            kind = type(request).__name__
+            raise TypeError(f"authorize returns the HTTPRequest that goes out, not {kind}")
         self._expect("authorized", "authorize").authorized(request, now)
         self._shown = (*self._shown, request)
         return []
@@ -251,7 +256,8 @@ class StreamSession(Course):
         """The call that ends a generation which goes on without its reader; None where there
         is no such call, nothing to end, or an id of the server's that no URL may hold.
 
-        It may be asked for after ``cancel``, and after any end but the provider's own.
+        It may be asked for after ``cancel``, and after any end but the provider's own. Whoever
+        sends it calls ``authorize`` with it, where the request has one.
         """
         # After a break that nothing mended the decoder is done, the provider may not be.
         over = self._answer.done if self._end is None else self._end.outcome == "complete"

@@ -107,7 +107,7 @@ class Wire:
         where = self._proxy if self._proxy is not None else self.url
         match self.phase:
             case "authorize":
-                return Authorize(self.request)
+                return Authorize(self.request, deadline)
             case "connect":
                 answer_by = sooner(self._response_deadline, deadline)
                 return Connect(where.host, where.port, limit, self.request, answer_by)
