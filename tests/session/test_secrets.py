@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sans_io_stream import ErrorInfo, StreamRequest, StreamSession
+from sans_io_stream.session import Send
 
 KEY = "AIzaSyD-0123456789_secret"
 URL = f"https://api.test/v1/models/m:stream?alt=sse&key={KEY}&q=a%20b"
@@ -83,6 +84,25 @@ def test_a_short_word_is_no_secret() -> None:
     session.start(0.0)
     events: Any = session.connection_lost(OSError("refused"), 0.0)
     assert events[0].error.message == "OSError: refused"
+
+
+# ---- what a driver has in hand
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_what_is_sent_does_not_show_itself(proxied: bool) -> None:
+    """A traceback of a driver that was interrupted shows its variables."""
+    request = StreamRequest("POST", "http://api.test/v1", HEADERS, json={"a": 1})
+    proxy = "http://user:p%40ss%2Fword@proxy.test:3128" if proxied else None
+    session = StreamSession(request, proxy=proxy)
+    session.start(0.0)
+    session.connected(0.0)
+    step = session.next_step(0.0)
+    assert isinstance(step, Send)
+    assert (BASIC if proxied else "tok-4711").encode() in step.data
+    for shown in (repr(step), repr(step.data), f"{step.data!r}"):
+        assert BASIC not in shown
+        assert "tok-4711" not in shown
 
 
 # ---- what a server quotes
