@@ -19,7 +19,7 @@ from ..request import HTTPRequest
 from .checkpoint import SessionState, dump, left, load
 from .course import Course
 from .endings import continuable
-from .lost import as_error, only_dialled
+from .lost import as_error, only_dialled, without_keys
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
@@ -279,6 +279,8 @@ class StreamSession(Course):
         if self._under_way:
             # Whoever goes on knows of no answer to what is under way.
             count.unanswered = True
+        if self._answer.told is not None:
+            self._answer.told = without_keys(self._answer.told, self._shown, self._proxy)
         held = self._not_before
         return dump(
             SessionState(

@@ -127,7 +127,7 @@ def test_what_a_server_quotes_is_taken_out(status: int, secret: str) -> None:
     session = session_of()
     body = document if status != 200 else b"data: " + document + b"\n\n"
     events = drive_with(session, status=status, body=body)
-    assert secret not in repr(events) + repr(session.end)
+    assert secret not in repr(events) + repr(session.end) + repr(session.snapshot(0.0))
     told = [event.error for event in events if getattr(event, "error", None) is not None]
     assert told
     assert all("not good: ***" in error.message for error in told)
