@@ -154,7 +154,7 @@ class StreamLog:
         if self._gone > len(self._entries) // 2:
             del self._entries[: self._gone]
             self._gone = 0
-        return self._before.entry + 1
+        return self.first
 
     # ---- reading
 
@@ -196,6 +196,11 @@ class StreamLog:
     # ---- what it is
 
     @property
+    def first(self) -> int:
+        """The number of the first entry that is kept, or of the next one."""
+        return self._before.entry + 1
+
+    @property
     def end(self) -> StreamEnd | None:
         """The end, once readers may have it."""
         return self._end if self._written == self._last else None
@@ -211,6 +216,16 @@ class StreamLog:
         if self._written <= self._before.entry:
             return self._before
         return Place(self._written, len(self._entries[self._index(self._written)].events))
+
+    @property
+    def before_end(self) -> Place:
+        """The place before the last event that readers may have: from there the end is told."""
+        entry, events = self.last
+        if events > 1:
+            return Place(entry, events - 1)
+        if entry - 1 <= self._before.entry:
+            return self._before
+        return Place(entry - 1, len(self._entries[self._index(entry - 1)].events))
 
     @property
     def token(self) -> str | None:

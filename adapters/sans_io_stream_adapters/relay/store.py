@@ -3,7 +3,10 @@
 A store keeps, for each stream, what is known of it (``Meta``) and its entries, in order. What
 ``append`` has returned for survives whatever the store promises to survive. A stream has one
 writer at a time; readers are many. All of it is asynchronous and runs under any loop that anyio
-knows.
+knows; a store is used in the loop that opened it.
+
+Whoever stops waiting takes nothing back: a change that was handed over is made, also where the
+call is cancelled. After an ``append`` that was cancelled the same number is refused.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import msgspec
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
 
-__all__ = ["Meta", "Store", "StoreError", "Taken"]
+__all__ = ["Meta", "Store", "StoreError", "Taken", "follow"]
 
 
 class StoreError(Exception):
@@ -32,7 +35,8 @@ class Taken(StoreError):
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What is known of a stream from its beginning. It holds no credential and no content."""
+    """What is known of a stream from its beginning. It holds no credential, and its ``repr``
+    nothing of what was asked."""
 
     id: str
     """One of ``stream_id``."""
@@ -52,6 +56,9 @@ class Meta(msgspec.Struct, frozen=True):
     """The digest of the request, which a repeated idempotency key is compared by."""
     idempotency_key: str | None = None
 
+    def __repr__(self) -> str:
+        return f"<Meta {self.id}, {self.model!r} by {self.provider!r}>"
+
 
 class Store(Protocol):
     """Where streams are kept."""
@@ -66,8 +73,8 @@ class Store(Protocol):
         ...
 
     async def create(self, meta: Meta) -> None:
-        """A stream begins. Raises ``Taken`` where its idempotency key is another one's, and
-        ``StoreError`` for an id that is there already."""
+        """A stream begins. Raises ``StoreError`` for an id that is there already, and ``Taken``
+        where its idempotency key is another one's of the same owner."""
         ...
 
     async def find(self, id: str) -> Meta | None:
@@ -81,17 +88,19 @@ class Store(Protocol):
     async def append(self, id: str, entries: Sequence[Entry]) -> None:
         """Keep these entries, in order, behind those that are there: all of them or none.
 
-        Raises ``StoreError`` for a number that does not follow, and for a stream that is not
-        there or is sealed.
+        Raises ``StoreError`` for a number that does not follow, for a stream that is not there
+        or is sealed, and where they cannot be kept; nothing of them is there then.
         """
         ...
 
     async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:
-        """The entries with numbers above ``after``, in order, at most so many."""
+        """The entries with numbers above ``after`` that are kept, in order, at most so many; none
+        of a stream that is not there. Raises ``StoreError`` where one is damaged or missing."""
         ...
 
     async def trim(self, id: str, first: int) -> None:
-        """Drop the entries before that number."""
+        """Drop the entries before that number, as far as there are any: the number that follows
+        stays the same. Of a stream that is not there they are dropped already."""
         ...
 
     async def delete(self, id: str) -> None:
@@ -99,10 +108,24 @@ class Store(Protocol):
         ...
 
     async def unsealed(self) -> list[Meta]:
-        """The streams without an end: those whose writer died, when a process begins."""
+        """The streams without an end, oldest first: those whose writer died, when a process
+        begins."""
         ...
 
     async def ended_before(self, time: float, most: int = 1000) -> list[str]:
         """The ids of sealed streams whose last entry is older than ``time``, in seconds since
         1970, oldest first."""
         ...
+
+
+def follow(entries: Sequence[Entry], last: int, sealed: bool) -> None:
+    """Raises ``StoreError`` where these entries cannot stand behind entry ``last``."""
+    for one in entries:
+        if sealed:
+            raise StoreError(f"the stream was sealed by entry {last}: nothing is appended to it")
+        if one.number != last + 1:
+            raise StoreError(
+                f"entry {one.number} does not follow entry {last}: a stream has one writer, "
+                "which counts on from what is there"
+            )
+        last, sealed = one.number, one.seals

@@ -1,0 +1,135 @@
+"""HTTP as ASGI 3 has it: requests as values, responses whole or piece by piece.
+
+Limits are checked here: a head or a body that is too large is refused before anything looks at
+it. Source: the ASGI specification, version 3, "HTTP & WebSocket ASGI Message Format".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from sans_io_stream import ErrorInfo
+from sans_io_stream.dialects.shapes import is_object
+
+__all__ = [
+    "Receive",
+    "Refused",
+    "Request",
+    "Scope",
+    "Send",
+    "bad",
+    "begin",
+    "header_bytes",
+    "read",
+    "send_whole",
+]
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Pairs = Iterable[tuple[str, str]]
+
+
+class Refused(Exception):
+    """A request that is not answered with what it asks for."""
+
+    def __init__(self, status: int, error: ErrorInfo, headers: Pairs = ()) -> None:
+        super().__init__(error.message)
+        self.status = status
+        self.error = error
+        self.headers = tuple(headers)
+
+
+def bad(message: str, *, status: int = 400, code: str | None = None) -> Refused:
+    """A request that is wrong."""
+    return Refused(status, ErrorInfo("invalid_request", message, code=code, status=status))
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. Names of headers are in lower case; of several with one name the first."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    query: dict[str, str]
+    body: bytes = field(default=b"", repr=False)
+
+    def header(self, name: str) -> str | None:
+        """The header of that name."""
+        return self.headers.get(name)
+
+    def json(self) -> dict[str, Any]:
+        """The body as a JSON object. Raises ``Refused`` for any other."""
+        try:
+            value = msgspec.json.decode(self.body)
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            raise bad("the body is no JSON") from None
+        if not is_object(value):
+            raise bad("the body is no JSON object")
+        return value
+
+
+def head_of(scope: Scope, most: int) -> Request:
+    """A request without its body. Raises ``Refused`` with 431 for too much of it."""
+    size = len(scope.get("query_string", b"")) + len(scope.get("raw_path") or b"")
+    headers: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        size += len(name) + len(value) + 4
+        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+    if size > most:
+        raise bad(f"the head is larger than {most} bytes", status=431)
+    path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/")) or "/"
+    query = dict(
+        parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
+    )
+    return Request(scope["method"], path, headers, query)
+
+
+async def read(scope: Scope, receive: Receive, *, head_bytes: int, body_bytes: int) -> Request:
+    """The whole request. Raises ``Refused`` for one that is too large, ``ConnectionError`` where
+    the client left before it was whole."""
+    head = head_of(scope, head_bytes)
+    announced = head.header("content-length")
+    if announced is not None and announced.isdecimal() and int(announced) > body_bytes:
+        raise bad(f"the body is larger than {body_bytes} bytes", status=413)
+    pieces: list[bytes] = []
+    size, more = 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionAbortedError("the client left")
+        piece = message.get("body", b"")
+        size += len(piece)
+        if size > body_bytes:
+            raise bad(f"the body is larger than {body_bytes} bytes", status=413)
+        pieces.append(piece)
+        more = message.get("more_body", False)
+    return Request(head.method, head.path, head.headers, head.query, b"".join(pieces))
+
+
+def header_bytes(pairs: Pairs) -> list[tuple[bytes, bytes]]:
+    """Headers as ASGI has them."""
+    return [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+async def begin(send: Send, status: int, headers: Pairs) -> None:
+    """The head of a response."""
+    message = {"type": "http.response.start", "status": status, "headers": header_bytes(headers)}
+    await send(message)
+
+
+async def send_whole(
+    send: Send, status: int, body: bytes = b"", headers: Pairs = (), kind: str = "application/json"
+) -> None:
+    """A whole response."""
+    own = [("content-length", str(len(body)))] if status != 204 else []
+    if body:
+        own.append(("content-type", kind))
+    await begin(send, status, [*own, *headers])
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,266 @@
+"""The hub: the streams that are being made, and those that can still be read.
+
+One task takes each provider's stream, whoever reads it: what comes is appended to the log,
+written to the store, and only then shown. Readers wait for a change and hold up nobody. A stream
+that nobody reads goes on until the time or the size that is configured for it is over.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from sans_io_stream import ErrorInfo, Event, StreamEnd
+from sans_io_stream.errors import StreamError
+from sans_io_stream.relay import Entry, Retention, StreamLog, entries_of
+
+from .background import Background
+from .store import Meta, Store, StoreError
+
+if TYPE_CHECKING:
+    from sans_io_stream_adapters.anyio import AnyioStream
+
+__all__ = ["Hub", "Running", "interrupted"]
+
+AT_ONCE = 1024
+"""Entries that are read from a store at once."""
+TICK = 5.0
+"""Seconds between two looks at what is to be given up, or dropped."""
+IDLE = 60.0
+"""Seconds for which a finished stream that nobody reads is kept beside the store."""
+
+Open = Callable[[], "AnyioStream"]
+"""What opens the provider's stream; ``on_error="event"`` is among its options."""
+
+
+def interrupted(why: str) -> StreamEnd:
+    """The end of a stream that nobody goes on with."""
+    return StreamEnd("interrupted", ErrorInfo("truncated", why, retryable=True))
+
+
+class Running:
+    """One stream in this process: its log, and who waits for more of it."""
+
+    def __init__(self, meta: Meta, log: StreamLog, now: float) -> None:
+        self.meta = meta
+        self.log = log
+        self.readers = 0
+        self.left = now
+        """When somebody read it last."""
+        self.unread = 0
+        """Bytes that came since."""
+        self.stopped: StreamEnd | None = None
+        """How it is to end, if it was stopped."""
+        self.lost: StreamEnd | None = None
+        """Why it can be read no further, though its log has no end: it could not be kept."""
+        self.scope = anyio.CancelScope()
+        self._changed = anyio.Event()
+
+    @property
+    def end(self) -> StreamEnd | None:
+        """Its end, once readers may have it."""
+        return self.lost or self.log.end
+
+    async def changed(self) -> None:
+        """Wait for anything that a reader may have."""
+        await self._changed.wait()
+
+    def wake(self) -> None:
+        """There is something."""
+        changed, self._changed = self._changed, anyio.Event()
+        changed.set()
+
+    def stop(self, end: StreamEnd) -> None:
+        """End the generation, like this."""
+        if self.stopped is None and not self.log.sealed:
+            self.stopped = end
+            self.scope.cancel()
+
+
+class Hub:
+    """All streams of one relay. ``clock`` gives seconds since 1970.
+
+    ``away_seconds`` and ``away_bytes`` are how long, and for how many bytes, a generation goes
+    on without a reader; None for ever.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        retention: Retention | None = None,
+        heartbeat: float = 15.0,
+        away_seconds: float | None = None,
+        away_bytes: int | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.store = store
+        self.retention = Retention() if retention is None else retention
+        self.heartbeat = heartbeat
+        self.background = Background()
+        self.closing = False
+        self.clock = clock
+        self._away_seconds = away_seconds
+        self._away_bytes = away_bytes
+        self._streams: dict[str, Running] = {}
+        self._housekeeping = anyio.CancelScope()
+
+    async def open(self) -> None:
+        """Make the store ready, and look after the streams from now on."""
+        await self.store.open()
+        self.background.start(self._look_after)
+
+    async def recover(self, again: Callable[[Meta, str | None], Open | None]) -> None:
+        """Go on with the streams whose process died: ``again`` gives what opens a stream behind
+        the provider's token, None where the provider cannot go on exactly. Those are sealed."""
+        for meta in await self.store.unsealed():
+            running = self._revive(meta, await self._entries(meta.id))
+            self._streams[meta.id] = running
+            opening = again(meta, running.log.token) if running.log.token else None
+            if opening is None:
+                end = interrupted("the relay was stopped while the provider answered")
+                await self._seal(running, end)
+            else:
+                self.background.start(self._generate, running, opening)
+
+    async def begin(self, meta: Meta, opening: Open) -> Running:
+        """A stream begins. Raises what ``Store.create`` raises."""
+        await self.store.create(meta)
+        now = self.clock()
+        log = StreamLog(meta.id, now, self.retention, self.heartbeat)
+        running = self._streams[meta.id] = Running(meta, log, now)
+        self.background.start(self._generate, running, opening)
+        return running
+
+    async def find(self, id: str) -> Running | None:
+        """The stream of that id, if it is still kept."""
+        running = self._streams.get(id)
+        if running is None:
+            meta = await self.store.find(id)
+            if meta is None:
+                return None
+            entries = await self._entries(id)
+            # Another request may have been faster.
+            running = self._streams.setdefault(id, self._revive(meta, entries))
+        running.log.trim(self.clock())
+        return None if running.log.expired(self.clock()) else running
+
+    async def close(self, seconds: float) -> None:
+        """Let what runs end within so many seconds, and seal the rest as interrupted."""
+        self.closing = True
+        self._housekeeping.cancel()
+        with anyio.move_on_after(seconds, shield=True):
+            await self.background.wait()
+        for running in self._streams.values():
+            running.stop(interrupted("the relay is shutting down"))
+        with anyio.CancelScope(shield=True):
+            await self.background.wait()
+            await self.store.close()
+
+    # ---- one stream
+
+    async def _generate(self, running: Running, opening: Open) -> None:
+        """Take the provider's stream to its end, whoever reads it."""
+        end = interrupted("the provider's stream was left")
+        try:
+            with running.scope:
+                async with opening() as stream:
+                    while batch := await stream.batch():
+                        with anyio.CancelScope(shield=True):
+                            await self._keep(running, batch)
+                        self._consider(running, self.clock())
+        except (StreamError, OSError) as error:
+            end = StreamEnd("failed", ErrorInfo("provider", str(error)))
+        except Exception as error:  # noqa: BLE001
+            # A task of the loop's must not raise; readers are told what kind of thing it was.
+            end = StreamEnd("failed", ErrorInfo("provider", f"the relay failed: {type(error)}"))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._seal(running, running.stopped or end)
+
+    async def _keep(self, running: Running, batch: list[Event]) -> None:
+        """Append, write, show."""
+        log, now = running.log, self.clock()
+        entries: list[Entry | None] = []
+        for events, token in entries_of(batch):
+            last = events[-1]
+            if isinstance(last, StreamEnd):
+                entries.append(log.seal(last, now, events[:-1]))
+            else:
+                entries.append(log.append(events, now, token))
+        await self._write(running, [entry for entry in entries if entry is not None])
+
+    async def _seal(self, running: Running, end: StreamEnd) -> None:
+        entry = running.log.seal(end, self.clock())
+        if entry is not None:
+            await self._write(running, [entry])
+
+    async def _write(self, running: Running, entries: list[Entry]) -> None:
+        """Entries are safe, and then seen; what cannot be kept ends the stream."""
+        if not entries or running.lost is not None:
+            return
+        log = running.log
+        try:
+            await self.store.append(log.id, entries)
+        except StoreError as error:
+            running.lost = StreamEnd("failed", ErrorInfo("provider", f"not kept: {error}"))
+            running.scope.cancel()
+            running.wake()
+            return
+        log.written(entries[-1].number)
+        if not running.readers:
+            running.unread += sum(entry.size for entry in entries)
+        first = log.first
+        if log.trim(self.clock()) != first:
+            await self.store.trim(log.id, log.first)
+        running.wake()
+
+    def _consider(self, running: Running, now: float) -> None:
+        """Give a stream up that nobody has read for too long."""
+        if running.readers:
+            running.left, running.unread = now, 0
+        elif self._away_seconds is not None and now - running.left > self._away_seconds:
+            running.stop(interrupted("nobody read it any more"))
+        elif self._away_bytes is not None and running.unread > self._away_bytes:
+            running.stop(interrupted("too much came while nobody read it"))
+
+    # ---- all of them
+
+    async def _look_after(self) -> None:
+        """Give up, forget and drop what is due, every few seconds."""
+        with self._housekeeping:
+            while True:
+                await anyio.sleep(TICK)
+                await self.tidy()
+
+    async def tidy(self) -> None:
+        """Do at once what is done every few seconds."""
+        now = self.clock()
+        for id, running in list(self._streams.items()):
+            if running.end is None:
+                self._consider(running, now)
+            elif not running.readers and now - running.left > IDLE:
+                del self._streams[id]
+            elif running.readers:
+                running.left = now
+        try:
+            for id in await self.store.ended_before(now - self.retention.seconds):
+                await self.store.delete(id)
+                self._streams.pop(id, None)
+        except StoreError:
+            # What cannot be dropped today is dropped another time.
+            return
+
+    def _revive(self, meta: Meta, entries: list[Entry]) -> Running:
+        now = self.clock()
+        log = StreamLog.of(meta.id, entries, now, self.retention, self.heartbeat)
+        return Running(meta, log, now)
+
+    async def _entries(self, id: str) -> list[Entry]:
+        found: list[Entry] = []
+        while more := await self.store.read(id, found[-1].number if found else 0, AT_ONCE):
+            found += more
+        return found

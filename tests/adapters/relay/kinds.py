@@ -1,0 +1,37 @@
+"""The stores that are tested against the protocol: a line each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from sans_io_stream_adapters.relay.memory import MemoryStore
+from sans_io_stream_adapters.relay.sqlite import SQLiteStore
+
+if TYPE_CHECKING:
+    from sans_io_stream_adapters.relay.store import Store
+
+__all__ = ["BACKENDS", "STORES", "Kind"]
+
+
+class Kind(NamedTuple):
+    """How a store is made in a directory of its own, and whether its streams outlive it."""
+
+    make: Callable[[Path], Store]
+    outlives: bool
+
+
+def in_memory(path: Path) -> Store:
+    return MemoryStore()
+
+
+def in_file(path: Path) -> Store:
+    return SQLiteStore(path / "streams.db")
+
+
+STORES = {
+    "memory": Kind(in_memory, outlives=False),
+    "sqlite": Kind(in_file, outlives=True),
+}
+BACKENDS = ["asyncio", "trio"]
