@@ -49,7 +49,7 @@ __all__ = ["Relay"]
 
 ENTROPY = 16
 CANCELLED = StreamEnd("cancelled", ErrorInfo("cancelled", "the client ended it"))
-POLICY = ReconnectPolicy(max_retry_after=5.0)
+POLICY = ReconnectPolicy(max_retry_after=5.0, max_delay=4.0)
 """What is done before a client is told that a provider fails. A longer wait is the client's."""
 
 
