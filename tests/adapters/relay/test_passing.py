@@ -17,7 +17,6 @@ from sans_io_stream import (
     TextDelta,
     Usage,
 )
-from sans_io_stream.errors import ErrorKind
 from sans_io_stream.secret import Secret
 from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
 from sans_io_stream_adapters.relay.passing import Teller, secrets_of
@@ -28,6 +27,8 @@ from .scripted import BACKENDS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from sans_io_stream.errors import ErrorKind
 
 UPSTREAM = Upstream(
     name="home",
