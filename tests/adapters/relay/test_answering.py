@@ -20,6 +20,7 @@ from sans_io_stream import (
     Transcript,
     Usage,
 )
+from sans_io_stream.relay import Retention
 from sans_io_stream_adapters.relay.app import Relay
 from sans_io_stream_adapters.relay.config import ClientKey, RelayLimits, Route
 from sans_io_stream_adapters.testing import Busy, Cut, FaultServer
@@ -55,6 +56,8 @@ ACCEPTED = {
     "*/*": ("text/event-stream", None),
     "application/x-ndjson": ("application/x-ndjson", None),
     "application/jsonl": ("application/x-ndjson", None),
+    "text/plain;q=0.5, application/json, text/event-stream;q=0.9": ("text/event-stream", None),
+    "text/event-stream;q=0, text/plain;q=0.001": ("text/plain; charset=utf-8", "text"),
     "text/plain; charset=utf-8": ("text/plain; charset=utf-8", "text"),
 }
 
@@ -221,6 +224,35 @@ def test_readers_at_different_places_at_once(backend: str, monkeypatch: pytest.M
         assert took["abcdef"] == pytest.approx(70.0)
         assert took["cdef"] > 100.0
         assert Transcript.of(first[0].events("native")).text == "abcdef"
+
+    relayed(backend, main)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("format", ["native", "openai-chat", "anthropic", "holysheep"])
+@pytest.mark.parametrize("framing", ["text/event-stream", "application/jsonl"])
+def test_who_falls_behind_is_told_in_every_format(
+    backend: str, format: str, framing: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saying(monkeypatch, said("abcdefghij", every=1.0))
+
+    async def main(relay: Relay) -> None:
+        relay.hub.retention = Retention(entries=3)
+
+        async def take(answer: Answer) -> None:
+            await anyio.sleep(8.0 if answer.body else 0.0)
+
+        target = f"/v1/streams?format={format}"
+        answer = await ask(relay, "POST", target, talk(), {"accept": framing}, pause=take)
+        events = answer.events(format)
+        end = events[-1]
+        assert isinstance(end, StreamEnd)
+        assert end.outcome == "failed"
+        assert end.error is not None
+        assert "too slow" in end.error.message
+        # An error, and then an end in order: nobody waits for more.
+        assert answer.whole
+        assert "abcdefghij".startswith(Transcript.of(events).text)
 
     relayed(backend, main)
 

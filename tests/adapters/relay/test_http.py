@@ -40,6 +40,8 @@ BODIES: list[tuple[bytes | Any, int]] = [
     ({"model": "", "messages": []}, 404),
     ({"model": "test/", "messages": []}, 404),
     ({"model": "nobody/m", "messages": []}, 404),
+    ({"model": "test/m", "messages": [], "stream": "yes"}, 400),
+    ({"model": "test/m", "messages": [], "stream": 1}, 400),
     ({"model": "../test/m", "messages": []}, 404),
     ({"model": "nobody\x00", "messages": []}, 404),
     ({"model": "nobody\ud800", "messages": []}, 400),
