@@ -7,6 +7,7 @@ breaking the response off: an orderly end would say that the answer is whole.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ BY_TYPE = {
     "application/json-lines": "jsonl",
     "text/plain": "text",
 }
+WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")
 NOT_KEPT = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 """No proxy keeps a stream, or collects it before it hands it on."""
 
@@ -47,12 +49,24 @@ class BrokenOff(Exception):
 
 
 def framing_of(request: Request) -> str:
-    """The framing that a request accepts: that of the first type that is one."""
+    """The framing that a request accepts most: that of the first type that is one, among those
+    with the highest weight (RFC 9110, 12.4.2)."""
+    best, found = 0.0, "sse"
     for one in (request.header("accept") or "").split(","):
-        kind = one.partition(";")[0].strip().lower()
-        if kind in BY_TYPE:
-            return BY_TYPE[kind]
-    return "sse"
+        kind, *parameters = one.lower().split(";")
+        weight = weight_in(parameters)
+        if kind.strip() in BY_TYPE and weight > best:
+            best, found = weight, BY_TYPE[kind.strip()]
+    return found
+
+
+def weight_in(parameters: list[str]) -> float:
+    """The weight among the parameters of a type; 1 where none is."""
+    for one in parameters:
+        found = WEIGHT.fullmatch(one.strip())
+        if found is not None:
+            return float(found[1])
+    return 1.0
 
 
 @dataclass(frozen=True)

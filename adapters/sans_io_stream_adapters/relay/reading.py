@@ -63,6 +63,8 @@ class Reader:
     async def next(self) -> bytes:
         """The next bytes, waiting for them; empty behind the end."""
         running, log = self.running, self.running.log
+        # Whoever asks has just taken what was there before.
+        due = log.heartbeat_due(anyio.current_time())
         while not self.over:
             try:
                 found = log.read(self.place, AT_ONCE)
@@ -75,7 +77,7 @@ class Reader:
             elif running.lost is not None:
                 return self._end(running.lost)
             else:
-                with anyio.move_on_after(log.heartbeat) as waiting:
+                with anyio.CancelScope(deadline=due) as waiting:
                     await running.changed()
                 if waiting.cancelled_caught:
                     return self.encoder.encode(Heartbeat())
@@ -83,9 +85,10 @@ class Reader:
 
     def _written(self, found: list[tuple[Place, Event]]) -> bytes:
         cursor = self.running.log.cursor
+        encode = self.encoder.encode if self.counts else self._encoded
         pieces: list[bytes] = []
         for place, event in found:
-            pieces.append(self._encoded(event, cursor(place)))
+            pieces.append(encode(event, id=cursor(place)))
             self.place = place
             if isinstance(event, StreamEnd):
                 self.over = True
