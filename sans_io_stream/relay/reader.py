@@ -10,14 +10,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..errors import ErrorInfo
-from ..events import Event, Heartbeat, StreamEnd
+from ..events import Event, Heartbeat, StreamEnd, Usage
 from .cursors import START, CursorGone, Place
 
 if TYPE_CHECKING:
     from ..encoding import Encoder
     from .log import StreamLog
 
-__all__ = ["LogReader"]
+__all__ = ["AT_ONCE", "BEHIND", "LogReader"]
 
 AT_ONCE = 256
 """Events that are written together."""
@@ -30,18 +30,22 @@ BEHIND = StreamEnd(
 
 
 class LogReader:
-    """What ``encoder`` writes of ``log`` from ``place`` on.
+    """What ``encoder`` writes of ``log`` from ``place`` on; without token counts, if ``counts``
+    is False.
 
     Raises ``CursorGone`` for a place that is none, and where the encoder cannot be told what
     came before it. ``over`` says that the last bytes are out; what they could not tell is told
     by breaking off, see ``Encoder.must_abort``.
     """
 
-    def __init__(self, log: StreamLog, encoder: Encoder, place: Place) -> None:
+    def __init__(
+        self, log: StreamLog, encoder: Encoder, place: Place, *, counts: bool = True
+    ) -> None:
         log.read(place, 1)
         self.log = log
         self.encoder = encoder
         self.place = place
+        self.counts = counts
         if encoder.format not in STATELESS:
             self._catch_up()
         self.over = encoder.ended or (log.end is not None and place == log.last)
@@ -54,7 +58,7 @@ class LogReader:
                 seen = place
                 if place > self.place:
                     return
-                self.encoder.encode(event)
+                self._encoded(event)
 
     def read(self) -> bytes:
         """What there is now; empty where there is nothing yet, and once it is ``over``.
@@ -83,7 +87,8 @@ class LogReader:
         return self.encoder.encode(end)
 
     def _written(self, found: list[tuple[Place, Event]]) -> bytes:
-        encode, cursor = self.encoder.encode, self.log.cursor
+        encode = self.encoder.encode if self.counts else self._encoded
+        cursor = self.log.cursor
         pieces: list[bytes] = []
         for place, event in found:
             pieces.append(encode(event, id=cursor(place)))
@@ -91,3 +96,8 @@ class LogReader:
             if isinstance(event, StreamEnd):
                 self.over = True
         return b"".join(pieces)
+
+    def _encoded(self, event: Event, id: str | None = None) -> bytes:
+        if not self.counts and isinstance(event, Usage):
+            return b""
+        return self.encoder.encode(event, id=id)

@@ -227,9 +227,7 @@ streaming = pytest.mark.parametrize("stream", [True, False])
 @each_status
 @streaming
 @pytest.mark.parametrize("dialect", ["openai-chat", "anthropic", "gemini", "ollama"])
-def test_an_error_is_of_the_sdks_class(
-    status: int, name: str, stream: bool, dialect: str
-) -> None:
+def test_an_error_is_of_the_sdks_class(status: int, name: str, stream: bool, dialect: str) -> None:
     path, asked = PLAYED[dialect]
     faults = [Busy(status, retry_after=200)] * 2
     framing = "sse" if dialect == "gemini" else None

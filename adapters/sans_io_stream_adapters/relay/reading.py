@@ -20,22 +20,27 @@ __all__ = ["Reader"]
 
 
 class Reader(LogReader):
-    """What ``encoder`` writes of the stream from ``place`` on. Raises what ``LogReader`` does."""
+    """What ``encoder`` writes of the stream from ``place`` on; without token counts, if
+    ``counts`` is False. Raises what ``LogReader`` does."""
 
-    def __init__(self, running: Running, encoder: Encoder, place: Place) -> None:
-        super().__init__(running.log, encoder, place)
+    def __init__(
+        self, running: Running, encoder: Encoder, place: Place, *, counts: bool = True
+    ) -> None:
+        super().__init__(running.log, encoder, place, counts=counts)
         self.running = running
 
     async def next(self) -> bytes:
         """The next bytes, waiting for them; empty behind the end."""
         running = self.running
+        # Whoever asks has just taken what was there before.
+        due = self.log.heartbeat_due(anyio.current_time())
         while not self.over:
             data = self.read()
             if data or self.over:
                 return data
             if running.lost is not None:
                 return self.end(running.lost)
-            with anyio.move_on_after(self.log.heartbeat) as waiting:
+            with anyio.CancelScope(deadline=due) as waiting:
                 await running.changed()
             if waiting.cancelled_caught:
                 return self.heartbeat()
