@@ -2,7 +2,7 @@
 
 A question is asked in OpenAI's form, or in Anthropic's where the answer is to have its format;
 the model's name chooses the provider. The format ``native`` loses nothing of an answer. One that
-breaks off is gone on with exactly, whatever stands behind the relay. Source: docs/relay-clients.md.
+breaks off is gone on with exactly, whatever stands behind the relay. Source: docs/relay.md.
 """
 
 from __future__ import annotations

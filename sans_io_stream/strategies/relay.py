@@ -5,7 +5,7 @@ names it before any event. What follows a cursor is ``GET {prefix}/v1/streams/{i
 ``Last-Event-ID``: it repeats no prompt, and can begin no generation. 410 refuses a cursor, 204
 says that nothing follows it. Without a cursor the whole stream comes; ``DELETE`` ends the
 generation, which does not end with its reader. So a request that was not answered is made again
-only with an ``Idempotency-Key``, by which the relay knows it. Source: docs/relay-clients.md.
+only with an ``Idempotency-Key``, by which the relay knows it. Source: docs/relay.md.
 """
 
 from __future__ import annotations

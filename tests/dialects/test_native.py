@@ -32,7 +32,9 @@ from sans_io_stream import (
     decode_event,
     encode_event,
 )
+from sans_io_stream.dialects.native import Native
 from sans_io_stream.events import ANSWER_EVENTS, Event
+from sans_io_stream.framing.items import WireRecord
 from tests.dialects.reading import SSE, feed, jsonl, read, sse
 
 ANSWER: list[Event] = [
@@ -170,3 +172,33 @@ def test_other_protocols_with_events_are_not_ours() -> None:
         decoder = StreamDecoder()
         feed(decoder, jsonl(other), 999)
         assert decoder.dialect != "native"
+
+
+def point(cursor: str) -> ResumePoint:
+    decoder = StreamDecoder("native")
+    decoder.receive_data(f"id: {cursor}\ndata: {lines(TextDelta('a'))[0]}\n\n".encode())
+    assert decoder.resume_point is not None
+    return decoder.resume_point
+
+
+@pytest.mark.parametrize(
+    "event", [Heartbeat(), Connected(200), Disconnected(ErrorInfo("connection")), point("7")]
+)
+def test_what_is_of_the_senders_connection_is_no_record_of_the_answer(event: Event) -> None:
+    """When the answer is taken up again it need not come again."""
+    dialect = Native(limits=Limits())
+    assert dialect.pings(WireRecord(encode_event(event)))
+    for other in (TextDelta("a"), StreamEnd("complete")):
+        assert not dialect.pings(WireRecord(encode_event(other)))
+    assert not dialect.pings(WireRecord(b'{"event":"no such"}'))
+    assert dialect.pings(WireRecord(b""))
+
+
+@pytest.mark.parametrize("outcome", ["complete", "interrupted", "failed", "cancelled"])
+def test_only_a_good_end_has_the_token_of_an_end(outcome: Any) -> None:
+    decoder = StreamDecoder("native", content_type="text/event-stream")
+    decoder.receive_data(f"id: 7\ndata: {lines(StreamEnd(outcome))[0]}\n\n".encode())
+    told = decoder.resume_point
+    assert told is not None
+    assert told.cursor == "7"
+    assert told.ended is (outcome == "complete")

@@ -335,3 +335,38 @@ def test_bytes_that_are_no_entry(data: bytes) -> None:
 def test_an_entry_without_events_is_none() -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_entry(msgspec.msgpack.encode([1, 0.0, None, []]))
+
+
+def test_behind_the_sealed_end_nothing_is_told_twice_to_who_wants_it_quiet() -> None:
+    log = StreamLog(ID, 0.0)
+    log.append([TextDelta("a")], 0.0)
+    log.written(1)
+    cursor = log.cursor(Place(1, 1))
+    assert log.asked(None) == START
+    assert log.asked(cursor, quiet=True) == log.asked(cursor) == Place(1, 1)
+    log.seal(StreamEnd("complete"), 0.0)
+    log.written(2)
+    assert log.asked(cursor, quiet=True) == Place(1, 1)
+    last = log.cursor(Place(2, 1))
+    assert log.asked(last, quiet=True) is None
+    assert log.asked(last) == Place(1, 1)
+    with pytest.raises(CursorGone):
+        log.asked(log.cursor(Place(3, 1)))
+
+
+def test_what_comes_again_behind_the_token_is_left_out() -> None:
+    log = StreamLog(ID, 0.0)
+    entries = [
+        log.append([TextDelta("a")], 0.0, "token"),
+        log.append([TextDelta("b"), TextDelta("c")], 0.0),
+        log.append([TextDelta("d")], 0.0),
+    ]
+    again = StreamLog.of(ID, [one for one in entries if one is not None], 0.0)
+    assert again.token == "token"
+    assert again.append([TextDelta("b"), TextDelta("c")], 1.0, "later") is None
+    new = again.append([TextDelta("d"), TextDelta("e")], 1.0)
+    assert new is not None
+    assert (new.number, new.events) == (4, (TextDelta("e"),))
+    end = again.seal(StreamEnd("complete"), 1.0, [TextDelta("f")])
+    assert end is not None
+    assert end.events == (TextDelta("f"), StreamEnd("complete"))
