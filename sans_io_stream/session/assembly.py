@@ -38,8 +38,11 @@ class Assembly(Standing):
 
     # ---- one body
 
-    def begin(self, mode: BodyMode, content_type: str | None, status: int) -> None:
-        """A body begins, under a 2xx head."""
+    def begin(
+        self, mode: BodyMode, content_type: str | None, status: int, stream: str | None = None
+    ) -> None:
+        """A body begins, under a 2xx head, which may name the answer."""
+        self.progress.stream = stream or self.progress.stream
         self.progress.retry = self.retry
         self._mode, self._content = mode, (content_type, status)
         self._rival = self._replay = self._seam_bytes = self._probe = None
@@ -60,10 +63,6 @@ class Assembly(Standing):
             self._begin_probe(self.decoder)
         else:
             self._begin_seam(self.decoder, self.decoder.known)
-
-    def call(self, stream: str | None) -> None:
-        """The head of a response named the answer, or did not."""
-        self.progress.stream = stream or self.progress.stream
 
     def _new_decoder(self, generation: int, position: int) -> JoinedDecoder:
         content_type, status = self._content

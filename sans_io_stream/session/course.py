@@ -181,9 +181,8 @@ class Course:
             self._count.begun, self._count.redirects = True, 0
             self._body, self._late = "answer", -1
             self._clocks.begin_body()
-            self._answer.call(self._strategy.stream_named(head.headers))
-            mode = BODY_MODES.get(self._attempt.mode, "first")
-            self._answer.begin(mode, head.get("content-type"), status)
+            mode, named = BODY_MODES.get(self._attempt.mode, "first"), self._strategy.stream_named
+            self._answer.begin(mode, head.get("content-type"), status, named(head.headers))
         else:
             self._body, self._document = "error", Document(head, self.limits)
             if self._attempt.mode not in EXACT:
