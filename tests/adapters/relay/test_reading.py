@@ -28,7 +28,8 @@ FORMATS = [
     (format, framing)
     for format in ("native", "openai-chat", "holysheep", "anthropic")
     for framing in ("sse", "jsonl")
-] + [("text", "text")]
+]
+"""Plain text has no cursors: what is read of it from within is a body of its own."""
 
 
 def logged(answer: Answer, sizes: list[int]) -> StreamLog:
