@@ -49,6 +49,16 @@ class Native(Dialect):
 
     end_told: StreamEnd | None = None
 
+    def pings(self, record: WireRecord) -> bool:
+        if super().pings(record):
+            return True
+        try:
+            event = decode_event(record.data)
+        except REFUSED:
+            return False
+        # Of the sender's connection: when the answer comes again, that may not.
+        return isinstance(event, (Heartbeat, *ELSEWHERE, *STRUCTURAL))
+
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         data = record.data
         if not data or data[0] == COLON or data.isspace():

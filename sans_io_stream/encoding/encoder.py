@@ -66,8 +66,9 @@ class Encoder:
 
         ``id`` is the cursor of what is written, and goes to the last record of this call, so
         that whoever has seen it has seen all: the ``id`` field under the framing "sse", in the
-        format ``holysheep`` the chunk's own ``id`` too, under any framing. Elsewhere, and
-        where the event writes no record, it is not written.
+        format ``holysheep`` the chunk's own ``id`` too, under any framing; the terminator that
+        follows the last chunk there has none. Elsewhere, and where the event writes no record,
+        it is not written.
 
         Raises ``StreamClosedError`` after ``StreamEnd``; ``ValueError`` for an id with a control
         character or anything else that some reader takes for a line end (U+2028), does not see
@@ -90,9 +91,9 @@ class Encoder:
         self._format.check(event)
         items: list[Item] = []
         self._format.write(event, items)
-        if id is not None:
-            self._stamp(items, id)
         last = max((n for n, item in enumerate(items) if isinstance(item, Out)), default=-1)
+        if id is not None:
+            last = self._stamp(items, id, last)
         framed = [
             self._frames.frame(item, id if number == last else None)
             for number, item in enumerate(items)
@@ -136,13 +137,15 @@ class Encoder:
         """Another encoder in the same state, independent of this one."""
         return copy.deepcopy(self)
 
-    def _stamp(self, items: list[Item], id: str) -> None:
-        """Give the last record that is an object its cursor, where the protocol has one."""
-        for number in range(len(items) - 1, -1, -1):
+    def _stamp(self, items: list[Item], id: str, last: int) -> int:
+        """Give the last record that is an object its cursor, where the protocol has one. Returns
+        the number of the record that has it: a terminator behind it has not the same once more."""
+        for number in range(last, -1, -1):
             item = items[number]
             if isinstance(item, Out) and isinstance(item.value, dict):
                 items[number] = self._format.stamp(item, id)
-                return
+                return last if items[number] is item else number
+        return last
 
     def _end(self, event: StreamEnd, framed: list[bytes]) -> None:
         self._ended = True

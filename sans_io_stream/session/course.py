@@ -180,6 +180,7 @@ class Course:
             self._count.begun, self._count.redirects = True, 0
             self._body, self._late = "answer", -1
             self._clocks.begin_body()
+            self._answer.call(self._strategy.stream_named(head.headers))
             mode = BODY_MODES.get(self._attempt.mode, "first")
             self._answer.begin(mode, head.get("content-type"), status)
         else:

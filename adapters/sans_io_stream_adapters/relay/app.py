@@ -193,13 +193,13 @@ class Relay:
         self, cursor: Cursor, owner: ClientKey, shape: Shape, receive: Receive, send: Send
     ) -> None:
         """Read a stream from a cursor on."""
-        running, place = await self._found(cursor.word, owner)
-        ended = running.end is not None and place == running.log.last
-        if ended and cursor.quiet:
+        running, _ = await self._found(cursor.word, owner)
+        asked = (cursor.word, None) if cursor.quiet else (None, cursor.word)
+        place = running.log.asked(*asked)
+        if place is None:
             await send_whole(send, 204, headers=[("x-stream-id", running.meta.id)])
-            return
-        place = running.log.before_end if ended else place
-        await send_stream(running, place, shape, receive, send)
+        else:
+            await send_stream(running, place, shape, receive, send)
 
     async def _begin(
         self, request: Request, owner: ClientKey, format: str, body: dict[str, Any]
