@@ -50,7 +50,9 @@ def chat(provider: str | StreamRequest, **fields: Any) -> AnyioStream:
 async def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
     """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
     with what there is of it, for any that is not complete."""
-    return await answered(chat(provider, **fields))
+    # Not through chat: fields that are handed on are copied, and only the copy is hidden.
+    request, options = asked(provider, fields)
+    return await answered(AnyioStream(request, **options))
 
 
 class AnyioStream(AsyncStream):

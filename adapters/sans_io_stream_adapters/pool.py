@@ -35,12 +35,12 @@ class AsyncPool:
     """Streams, at most ``max_concurrent`` at a time: ``async with StreamPool(10) as pool``.
 
     The options are those of ``PoolOptions``; those of ``open_stream`` are for each stream.
-    One failure leaves the others alone, unless
-    ``on_failure="cancel"``. Leaving the block waits for all that was started; leaving it with
-    an exception cancels all. Nothing outlives it, and failures that nobody has asked about are
-    raised then, as an ``ExceptionGroup``.
+    One failure leaves the others alone, unless ``on_failure="cancel"``. Leaving the block waits
+    for all that was started; leaving it with an exception cancels all. Nothing outlives it, and
+    failures that nobody has asked about are raised then, as an ``ExceptionGroup``.
 
-    Raises ``ValueError`` for options that make no sense.
+    Raises ``ValueError`` for options that make no sense, ``TypeError`` for those that there are
+    not.
     """
 
     def __init__(
@@ -117,7 +117,8 @@ class AsyncPool:
         ``PoolFull``. ``options`` outrank the pool's.
 
         Raises ``RuntimeError`` outside of the pool's block, ``ValueError`` for the key of a
-        stream that has not ended, ``PoolCancelled`` behind a failure that has ended all.
+        stream that has not ended, ``TypeError`` for an option that there is not,
+        ``PoolCancelled`` behind a failure that has ended all.
         """
         return await self._start(request, key, handler, self._pooling.bell(), wait, options)
 
@@ -203,8 +204,13 @@ class AsyncPool:
 
     def _pump(self) -> None:
         """Spawn what may begin."""
-        for stream in self._pooling.take():
-            self._tasks.spawn(partial(self._work, stream))
+        while begun := self._pooling.take():
+            for stream in begun:
+                try:
+                    self._tasks.spawn(partial(self._work, stream))
+                except Exception as error:  # noqa: BLE001  # there may be no more threads
+                    stream.fail(error)
+                    self._pooling.end(stream)
         if self._pooling.wants_clock():
             self._tasks.spawn(self._keep_time)
 

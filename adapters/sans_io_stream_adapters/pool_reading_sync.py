@@ -105,9 +105,11 @@ class Begun:
                 # What was begun is told still; nothing more is.
                 self._next = None
                 return
-            self._next = next(self._requests, None)
             self._take_up(stream)
             self._begun.append(stream)
+            # Last: whatever this raises, the stream that was begun is handed out.
+            self._next = None
+            self._next = next(self._requests, None)
 
     def _take_up(self, stream: PooledStream[Any]) -> None:
         """Say what becomes of its events."""

@@ -69,7 +69,9 @@ def chat(provider: str | StreamRequest, **fields: Any) -> SyncStream:
 def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
     """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
     with what there is of it, for any that is not complete."""
-    return answered(chat(provider, **fields))
+    # Not through chat: fields that are handed on are copied, and only the copy is hidden.
+    request, options = asked(provider, fields)
+    return answered(SyncStream(request, **options))
 
 
 class SyncStream(Stream):

@@ -83,7 +83,7 @@ def provider_named(name: str) -> Provider:
 
     Raises ``ValueError`` for any other.
     """
-    key = name.lower().replace("_", "-")
+    key = str(name).lower().replace("_", "-")
     try:
         return PROVIDERS[ALIASES.get(key, key)]
     except KeyError:

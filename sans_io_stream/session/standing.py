@@ -111,6 +111,11 @@ class Standing:
         """The error that the provider told in the stream."""
         return None if self._reading is None else self._reading.told
 
+    @told.setter
+    def told(self, error: ErrorInfo) -> None:
+        assert self._reading is not None
+        self._reading.told = error
+
     @property
     def _reading(self) -> JoinedDecoder | None:
         return self._rival if self._rival is not None else self.decoder

@@ -22,6 +22,7 @@ WORDS = {
     "async for": "for",
     "async def": "def",
     "await ": "",
+    "AsyncAuthorizing": "Authorizing",
     "AsyncBody": "Body",
     "AsyncClient": "Client",
     "AsyncDriven": "Driven",

@@ -39,6 +39,11 @@ NOT_KEPT = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 """No proxy keeps a stream, or collects it before it hands it on."""
 
 
+TELLING = frozenset({"native"})
+"""Formats with a word for every end. The others stop where a stream was interrupted, or ended by
+somebody."""
+
+
 class BrokenOff(Exception):
     """A response that must not end in order; the server closes its connection."""
 
@@ -107,11 +112,11 @@ async def send_stream(
         await begin(send, 200, [kind, *named, *NOT_KEPT])
         while data := await reader.next():
             await send({"type": "http.response.body", "body": data, "more_body": True})
-        if not encoder.must_abort:
+        if not untold(running, encoder):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     await attend(running, receive, answer)
-    if encoder.must_abort:
+    if untold(running, encoder):
         raise BrokenOff
 
 
@@ -138,6 +143,13 @@ async def attend(running: Running, receive: Receive, answer: Callable[[], Awaita
         raise ConnectionAbortedError("the client left") from None
     finally:
         running.readers -= 1
+
+
+def untold(running: Running, encoder: Encoder) -> bool:
+    """Whether what was written does not say how the stream ended."""
+    end = running.end
+    short = end is not None and end.outcome in ("interrupted", "cancelled")
+    return encoder.must_abort or (encoder.ended and short and encoder.format not in TELLING)
 
 
 async def left(receive: Receive, scope: anyio.CancelScope) -> None:
