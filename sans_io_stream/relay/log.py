@@ -176,17 +176,17 @@ class StreamLog:
             raise CursorGone
         return self._valid(place)
 
-    def asked(self, header: str | None, parameter: str | None = None) -> Place | None:
-        """Where a client goes on whose request has a cursor in its ``Last-Event-ID``, or else in
-        a parameter; without either at the start.
+    def asked(self, cursor: str | None, *, quiet: bool = False) -> Place | None:
+        """Where a client goes on that asks with that cursor; without one at the start.
 
-        At the sealed end nothing follows the header's, which is None: status 204. A parameter
-        gets the terminal block once more. Raises ``CursorGone``.
+        At the sealed end nothing follows. A ``quiet`` client is told nothing there, which is
+        None (status 204 to ``Last-Event-ID``); any other one gets the last event once more.
+        Raises ``CursorGone``.
         """
-        place = self.place(header or parameter)
+        place = self.place(cursor)
         if self.end is None or place != self.last:
             return place
-        return None if header else self.before_end
+        return None if quiet else self.before_end
 
     def cursor(self, place: Place) -> str:
         """The cursor of a place."""

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ..encoding import Encoder
     from .log import StreamLog
 
-__all__ = ["BEHIND", "LogReader"]
+__all__ = ["AT_ONCE", "BEHIND", "LogReader"]
 
 AT_ONCE = 256
 """Events that are written together."""
@@ -31,8 +31,8 @@ BEHIND = StreamEnd(
 
 
 class LogReader:
-    """What ``encoder`` writes of ``log`` from ``place`` on; of token counts nothing, if
-    ``counts`` is False.
+    """What ``encoder`` writes of ``log`` from ``place`` on; without token counts, if ``counts``
+    is False.
 
     Raises ``CursorGone`` for a place that is none, and where the encoder cannot be told what
     came before it. ``over`` says that the last bytes are out; what they could not tell is told
@@ -46,7 +46,7 @@ class LogReader:
         self.log = log
         self.encoder = encoder
         self.place = place
-        self._encode = encoder.encode if counts else self._without_counts
+        self.counts = counts
         if encoder.format not in STATELESS:
             self._catch_up()
         self.over = encoder.ended or (log.end is not None and place == log.last)
@@ -59,7 +59,7 @@ class LogReader:
                 seen = place
                 if place > self.place:
                     return
-                self._encode(event)
+                self._encoded(event)
 
     def read(self) -> bytes:
         """What there is now; empty where there is nothing yet, and once it is ``over``.
@@ -87,11 +87,9 @@ class LogReader:
         self.over = True
         return self.encoder.encode(end)
 
-    def _without_counts(self, event: Event, *, id: str | None = None) -> bytes:
-        return b"" if isinstance(event, Usage) else self.encoder.encode(event, id=id)
-
     def _written(self, found: list[tuple[Place, Event]]) -> bytes:
-        encode, cursor = self._encode, self.log.cursor
+        encode = self.encoder.encode if self.counts else self._encoded
+        cursor = self.log.cursor
         pieces: list[bytes] = []
         for place, event in found:
             pieces.append(encode(event, id=cursor(place)))
@@ -99,3 +97,8 @@ class LogReader:
             if isinstance(event, StreamEnd):
                 self.over = True
         return b"".join(pieces)
+
+    def _encoded(self, event: Event, id: str | None = None) -> bytes:
+        if not self.counts and isinstance(event, Usage):
+            return b""
+        return self.encoder.encode(event, id=id)

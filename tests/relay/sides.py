@@ -159,7 +159,7 @@ class PureRelay:
                 raise CursorGone
             if header is not None and place_of(header)[0] != ID:
                 raise CursorGone
-            place = log.asked(header, asked.query.get("after"))
+            place = log.asked(header or asked.query.get("after"), quiet=header is not None)
         except CursorGone as gone:
             status, body = error_document("native", ErrorInfo("cursor", str(gone), status=410))
             assert status == 410

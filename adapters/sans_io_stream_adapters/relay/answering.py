@@ -16,7 +16,8 @@ import anyio
 
 from sans_io_stream import ErrorInfo, StreamEnd, Transcript
 from sans_io_stream.encoding import Encoder, error_document, error_headers, whole_answer
-from sans_io_stream.relay import BEHIND, START, CursorGone, Place
+from sans_io_stream.relay import START, CursorGone, Place
+from sans_io_stream.relay.reader import BEHIND
 
 from .http import begin, send_whole
 from .reading import Reader

@@ -215,12 +215,11 @@ class Relay:
     ) -> None:
         """Read a stream from a cursor on."""
         running, _ = await self._found(cursor.word, owner)
-        asked = (cursor.word, None) if cursor.quiet else (None, cursor.word)
-        place = running.log.asked(*asked)
+        place = running.log.asked(cursor.word, quiet=cursor.quiet)
         if place is None:
             await send_whole(send, 204, headers=[("x-stream-id", running.meta.id)])
-        else:
-            await send_stream(running, place, shape, receive, send)
+            return
+        await send_stream(running, place, shape, receive, send)
 
     async def _begin(
         self, request: Request, owner: ClientKey, format: str, body: dict[str, Any]

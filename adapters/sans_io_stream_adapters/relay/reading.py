@@ -20,8 +20,8 @@ __all__ = ["Reader"]
 
 
 class Reader(LogReader):
-    """What ``encoder`` writes of the stream from ``place`` on, with token counts or without.
-    Raises what ``LogReader`` does."""
+    """What ``encoder`` writes of the stream from ``place`` on; without token counts, if
+    ``counts`` is False. Raises what ``LogReader`` does."""
 
     def __init__(
         self, running: Running, encoder: Encoder, place: Place, *, counts: bool = True
