@@ -12,14 +12,14 @@ from anyio.streams.tls import TLSStream
 from .calling import asked
 from .loop import AsyncStream, answered
 from .network import MOST
-from .pool import AsyncPool
+from .pool.driver import AsyncPool
+from .pool.tasks_scoped import ScopedTasks
 from .scoped import ScopedNetwork
-from .scoped_tasks import ScopedTasks
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
-    from .pooling import PoolOptions
+    from .pool.pooling import PoolOptions
     from .stream import StreamOptions
 
 __all__ = ["AnyioStream", "StreamPool", "ask", "chat", "open_stream"]

@@ -17,14 +17,14 @@ from .calling import asked
 from .dialling import dial
 from .loop import AsyncStream, answered
 from .network import MOST, OutOfTime
-from .pool import AsyncPool
-from .tasks_asyncio import AsyncioTasks
+from .pool.driver import AsyncPool
+from .pool.tasks_asyncio import AsyncioTasks
 from .tls import Layers
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
-    from .pooling import PoolOptions
+    from .pool.pooling import PoolOptions
     from .stream import StreamOptions
 
 __all__ = ["AsyncioStream", "StreamPool", "ask", "chat", "open_stream"]

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from .calling import asked
 from .loop_sync import Stream, answered
 from .network import MOST, OutOfTime, left
-from .pool_sync import Pool
+from .pool.driver_sync import Pool
 from .tls import Layers
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
-    from .pooling import PoolOptions
-    from .scope import Endable
+    from .pool.pooling import PoolOptions
+    from .pool.scope import Endable
     from .stream import StreamOptions
 
 __all__ = ["StreamPool", "SyncStream", "ask", "chat", "open_stream"]

@@ -9,9 +9,10 @@ from __future__ import annotations
 from .cursors import START, CursorGone, Place, cursor_of, place_of, stream_id
 from .entries import Entry, decode_entry, encode_entry, entries_of
 from .log import Retention, StreamLog
-from .reader import LogReader
+from .reader import BEHIND, LogReader
 
 __all__ = [
+    "BEHIND",
     "START",
     "CursorGone",
     "Entry",

@@ -27,6 +27,7 @@ BEHIND = StreamEnd(
     "failed",
     ErrorInfo("cursor", "the reader was too slow: what comes next is no longer kept"),
 )
+"""The end of a reader who has fallen behind what is kept."""
 
 
 class LogReader:

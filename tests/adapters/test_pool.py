@@ -32,7 +32,7 @@ from sans_io_stream import (
 from sans_io_stream.errors import RateLimited
 from sans_io_stream_adapters import asyncio as on_asyncio
 from sans_io_stream_adapters import sync as on_sync
-from sans_io_stream_adapters.pool_errors import PoolCancelled, PoolFull
+from sans_io_stream_adapters.pool.errors import PoolCancelled, PoolFull
 from sans_io_stream_adapters.responses import resumable
 from sans_io_stream_adapters.testing import Busy, Cut, Fault, FaultServer, Reset, Stall, Well
 

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from sans_io_stream import StreamEnd, TextDelta
-from sans_io_stream_adapters.pool_errors import StreamCancelled
+from sans_io_stream_adapters.pool.errors import StreamCancelled
 from sans_io_stream_adapters.testing import FaultServer, Stall
 
 from .colours import ASYNC, COLOURS

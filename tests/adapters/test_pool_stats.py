@@ -17,7 +17,7 @@ from sans_io_stream import (
     StreamStart,
     Usage,
 )
-from sans_io_stream_adapters.pool_stats import Eye, PoolStats, SessionStats
+from sans_io_stream_adapters.pool.stats import Eye, PoolStats, SessionStats
 
 if TYPE_CHECKING:
     from sans_io_stream.errors import ErrorKind

@@ -17,7 +17,7 @@ import anyio
 from sans_io_stream import ErrorInfo, StreamEnd, Transcript
 from sans_io_stream.encoding import Encoder, error_document, error_headers, whole_answer
 from sans_io_stream.relay import START, CursorGone, Place
-from sans_io_stream.relay.reader import AT_ONCE, BEHIND
+from sans_io_stream.relay.reader import BEHIND
 
 from .http import begin, send_whole
 from .reading import Reader
@@ -182,7 +182,7 @@ async def collected(running: Running) -> Transcript:
     place = START
     while transcript.end is None:
         try:
-            found = running.log.read(place, AT_ONCE)
+            found = running.log.read(place)
         except CursorGone:
             transcript.add(BEHIND)
             break

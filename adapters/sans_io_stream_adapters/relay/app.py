@@ -203,8 +203,9 @@ class Relay:
         streams = streams_in(body, format)
         running = await self._begin(request, owner, format, body)
         if streams:
-            # No longer than anybody waits for a sign of life.
-            patience = self.config.heartbeat
+            # No longer than anybody waits for a sign of life. Whoever reads our own events knows
+            # any end, and is told the stream's id before there is anything to lose.
+            patience = 0.0 if wanted == "native" else self.config.heartbeat
             await send_stream(running, START, shape, receive, send, patience=patience)
         else:
             await send_collected(running, wanted, receive, send)

@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from .pool_errors import PoolCancelled
+from .errors import PoolCancelled
 from .pooled import Pooled
 from .pooling import Pooling, Requests, pairs
 from .tasks import AsyncSignal
@@ -18,7 +18,7 @@ from .tasks import AsyncSignal
 if TYPE_CHECKING:
     from sans_io_stream import Event
 
-    from .loop import AsyncStream
+    from ..loop import AsyncStream
 
 __all__ = ["Ended", "Merged", "PooledStream"]
 

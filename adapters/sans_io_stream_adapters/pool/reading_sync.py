@@ -1,4 +1,4 @@
-"""Blocking: ``pool_reading`` without ``async`` and ``await``.
+"""Blocking: ``reading`` without ``async`` and ``await``.
 
 Written by ``python -m tests.adapters.unasync``; a test holds the two together.
 """
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from .pool_errors import PoolCancelled
+from .errors import PoolCancelled
 from .pooled import Pooled
 from .pooling import Pooling, Requests, pairs
 from .tasks import Signal
@@ -17,7 +17,7 @@ from .tasks import Signal
 if TYPE_CHECKING:
     from sans_io_stream import Event
 
-    from .loop_sync import Stream
+    from ..loop_sync import Stream
 
 __all__ = ["Ended", "Merged", "PooledStream"]
 

@@ -1,6 +1,6 @@
 """The pool of the asynchronous runtimes: many streams, a bounded number of them at a time.
 
-``pool_sync`` is this text without ``async`` and ``await``; a test holds the two together. What
+``driver_sync`` is this text without ``async`` and ``await``; a test holds the two together. What
 is decided is decided in ``pooling`` and ``pooled``; here is spawned and waited.
 """
 
@@ -11,20 +11,20 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from .pool_errors import PoolFull
-from .pool_reading import Ended, Merged, PooledStream
+from .errors import PoolFull
 from .pooling import Pooling, PoolOptions, Requests, of_streams
+from .reading import Ended, Merged, PooledStream
 from .tasks import AsyncSignal, AsyncTasks
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
+    from ..loop import AsyncStream
+    from ..stream import StreamOptions
     from .bell import Bell
-    from .loop import AsyncStream
-    from .pool_stats import PoolStats
     from .pooled import Pooled
     from .scope import Scope
-    from .stream import StreamOptions
+    from .stats import PoolStats
 
 __all__ = ["AsyncPool"]
 

@@ -1,6 +1,6 @@
 """The state of a pool without its runtime: who runs, who waits, what is held, what was told.
 
-``pool`` and ``pool_sync`` are thin drivers of it: they spawn what ``take`` gives, and wait for
+``driver`` and ``driver_sync`` are thin: they spawn what ``take`` gives, and wait for
 the signals. Every method may be called from any thread; the lock costs an asynchronous runtime
 nothing worth naming.
 """
@@ -18,11 +18,11 @@ from sans_io_stream.timings import Timings
 from sans_io_stream.url import parse_url
 from sans_io_stream.usage import add_usage
 
+from ..stream import StreamOptions
 from .bell import Bell, Ringer
-from .pool_errors import PoolCancelled
-from .pool_stats import Eye, PoolStats, Priced, SessionStats
+from .errors import PoolCancelled
 from .scheduling import Schedule
-from .stream import StreamOptions
+from .stats import Eye, PoolStats, Priced, SessionStats
 
 if TYPE_CHECKING:
     from sans_io_stream.pricing import Prices

@@ -1,4 +1,4 @@
-"""Blocking: ``pool`` without ``async`` and ``await``.
+"""Blocking: ``driver`` without ``async`` and ``await``.
 
 Written by ``python -m tests.adapters.unasync``; a test holds the two together.
 """
@@ -10,20 +10,20 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from .pool_errors import PoolFull
-from .pool_reading_sync import Ended, Merged, PooledStream
+from .errors import PoolFull
 from .pooling import Pooling, PoolOptions, Requests, of_streams
+from .reading_sync import Ended, Merged, PooledStream
 from .tasks import Signal, Tasks
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
+    from ..loop_sync import Stream
+    from ..stream import StreamOptions
     from .bell import Bell
-    from .loop_sync import Stream
-    from .pool_stats import PoolStats
     from .pooled import Pooled
     from .scope import Scope
-    from .stream import StreamOptions
+    from .stats import PoolStats
 
 __all__ = ["Pool"]
 
