@@ -56,3 +56,14 @@ def test_reasons(finish: Finish, word: str) -> None:
     events = [*HEAD, TextDelta("x"), finish, StreamEnd("complete")]
     assert values(events, NAME)[-1]["choices"][0]["finish_reason"] == word
     assert Finish(finish.reason, word) in back(events, NAME)
+
+
+def test_the_last_cursor_is_the_terminators_where_there_is_one() -> None:
+    """Two records with one cursor would leave open which of them a client has seen."""
+    for framing, chunks_with_it in (("sse", 0), ("jsonl", 1)):
+        encoder = Encoder(NAME, framing)
+        for event in HEAD:
+            encoder.encode(event, id="1")
+        body = encoder.encode(StreamEnd("complete"), id="2")
+        assert body.count(b'"id":"2"') == chunks_with_it
+        assert body.endswith(b"id: 2\ndata: [DONE]\n\n") is (framing == "sse")

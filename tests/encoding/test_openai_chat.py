@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from sans_io_stream import (
     Annotation,
     ErrorInfo,
@@ -163,3 +165,20 @@ def test_an_extra_cannot_pass_for_content() -> None:
     assert notes(NAME, Annotation("extra", data)) == [("extra", {"ok": 1})]
     found = back(answer(TextDelta("x"), Annotation("extra", data)), NAME)
     assert [event.text for event in found if isinstance(event, TextDelta)] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("reason", "raw", "word"),
+    [
+        ("tool_calls", "tool_use", "tool_calls"),
+        ("length", "max_tokens", "length"),
+        ("stop", "stop_sequence", "stop"),
+        ("stop", "end_turn", "stop"),
+        ("length", "model_length", "model_length"),
+    ],
+)
+def test_an_end_is_told_in_a_word_that_its_clients_know(reason: Any, raw: str, word: str) -> None:
+    """Gateways leave Anthropic's words in their chunks, where we read them; no SDK does."""
+    events = [*HEAD, TextDelta("a"), Finish(reason, raw), StreamEnd("complete")]
+    chunks = [chunk for chunk in values(events, NAME) if chunk["choices"]]
+    assert chunks[-1]["choices"][0]["finish_reason"] == word
