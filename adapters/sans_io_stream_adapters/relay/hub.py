@@ -106,7 +106,8 @@ class Hub:
         self._away_seconds = away_seconds
         self._away_bytes = away_bytes
         self._streams: dict[str, Running] = {}
-        self._housekeeping = anyio.CancelScope()
+        # A relay is made where no loop runs yet.
+        self._housekeeping: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Make the store ready, and look after the streams from now on."""
@@ -151,7 +152,8 @@ class Hub:
     async def close(self, seconds: float) -> None:
         """Let what runs end within so many seconds, and seal the rest as interrupted."""
         self.closing = True
-        self._housekeeping.cancel()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
         with anyio.move_on_after(seconds, shield=True):
             await self.background.wait()
         for running in self._streams.values():
@@ -231,7 +233,7 @@ class Hub:
 
     async def _look_after(self) -> None:
         """Give up, forget and drop what is due, every few seconds."""
-        with self._housekeeping:
+        with anyio.CancelScope() as self._housekeeping:
             while True:
                 await anyio.sleep(TICK)
                 await self.tidy()

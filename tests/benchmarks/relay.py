@@ -1,0 +1,228 @@
+"""What the relay costs: ``make bench-relay``, or ``python -m tests.benchmarks.relay
+[--quick] [--json] [--slack 1.3]``.
+
+500 streams at once with two readers each, through the relay under uvicorn, and beside it, in the
+same run and in turns, through a plain ASGI application that passes the provider's bytes on as
+they come. Provider, application and readers are processes of their own, so that only the
+application is measured, and it is a new process in each round. A pass-through has no second
+reader of a stream: there the same 1,000 readers ask the provider 1,000 times. What is compared
+is the CPU for an event that a reader got, in the same number of readers at the same pace.
+
+*Idle*: resident memory for each stream, its readers' connections and the server's share included,
+after the first event and before the second. *Paced*: an event of each stream at a time of its
+own, so that each is a wake-up of the loop; added latency is from the provider's write to the
+reader's read, less what it takes without anything between. *Blast*: many events of each stream at
+once. Exits with 1 if a gate does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import re
+import statistics
+import sys
+from dataclasses import asdict, dataclass
+from multiprocessing.queues import SimpleQueue
+from time import monotonic_ns, perf_counter
+
+from .relay_sides import APPLICATIONS, run_application, run_provider
+
+STREAMS = 500
+READERS = 2
+GATE_MEMORY = 32 * 1024
+"""Bytes of an idle stream with its readers."""
+GATE_CPU = 2.0
+"""The relay's CPU for a delivered event, paced, in that of the pass-through."""
+BESIDE = "pass-through, httpx"
+"""What the relay is compared with."""
+PACE = 0.5
+"""Seconds between two events of a paced stream."""
+AT_ONCE = 20
+"""Streams that are opened together: the memory that it takes to open one is not an idle one's."""
+
+BODY = b'{"model":"up/m","messages":[{"role":"user","content":"Hi"}],"stream":true}'
+POST = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+)
+GET = "GET {} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
+WRITTEN = re.compile(rb"word@(\d{19})")
+
+
+class Reader(asyncio.Protocol):
+    """One connection that reads, counts and looks at the clock."""
+
+    def __init__(self, ask: bytes) -> None:
+        self.ask = ask
+        self.tail = b""
+        self.head: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waits: list[int] = []
+        """Nanoseconds from write to read, of each event."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self.ask)
+
+    def data_received(self, data: bytes) -> None:
+        now = monotonic_ns()
+        data = self.tail + data
+        whole = data.rfind(b"\n\n") + 2
+        if whole == 1:
+            self.tail = data
+            return
+        self.tail = data[whole:]
+        for found in WRITTEN.finditer(data, 0, whole):
+            self.waits.append(now - int(found[1]))
+        if not self.head.done():
+            self.head.set_result(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.head.done():
+            self.head.set_result(self.tail)
+        self.gone.set_result(None)
+
+
+async def connect(port: int, ask: bytes) -> Reader:
+    """A reader that has its first event, or all of a short answer."""
+    loop = asyncio.get_running_loop()
+    _, reader = await loop.create_connection(lambda: Reader(ask), "127.0.0.1", port)
+    await reader.head
+    return reader
+
+
+async def told(port: int, path: str) -> bytes:
+    """The body of what is there."""
+    reader = await connect(port, GET.format(path).encode())
+    await reader.gone
+    return (await reader.head).partition(b"\r\n\r\n")[2]
+
+
+@dataclass
+class Cost:
+    """What a round has shown. Seconds, bytes."""
+
+    opening: float
+    """CPU for a stream, until its readers have the first event."""
+    idle: float
+    """Memory of a stream."""
+    paced: float
+    """CPU for an event that a reader got."""
+    p50: float
+    p99: float
+    blast: float
+    """CPU for an event that a reader got."""
+    rate: float
+    """Events that readers got in a second."""
+
+
+async def opened(port: int, shares: bool) -> list[Reader]:
+    """The readers of one stream."""
+    first = await connect(port, POST)
+    if not shares:
+        return [first, *[await connect(port, POST) for _ in range(READERS - 1)]]
+    id = re.search(rb"\r\nx-stream-id: *([\w-]+)", await first.head, re.IGNORECASE)
+    assert id is not None, await first.head
+    ask = GET.format(f"/v1/streams/{id[1].decode()}?format=openai-chat").encode()
+    return [first, *[await connect(port, ask) for _ in range(READERS - 1)]]
+
+
+async def until(readers: list[Reader], events: int) -> None:
+    """Each reader has so many."""
+    for reader in readers:
+        while len(reader.waits) < events:
+            assert not reader.gone.done(), "a stream has ended early"
+            await asyncio.sleep(0.01)
+
+
+async def measure(port: int, provider: int, shares: bool, paced: int, blast: int) -> Cost:
+    """One round with all streams, through what listens at ``port``."""
+
+    async def figures() -> tuple[float, float]:
+        if port == provider:
+            return 0.0, 0.0
+        # The connections before it have been closed, and what is due has been done.
+        await asyncio.sleep(0.5)
+        found = json.loads(await told(port, "/figures"))
+        return found["cpu"], found["rss"]
+
+    # What is made once is none of theirs.
+    few = await opened(port, shares)
+    await told(provider, "/end")
+    for reader in few:
+        await reader.gone
+    cpu_0, rss_0 = await figures()
+    readers: list[Reader] = []
+    for _ in range(STREAMS // AT_ONCE):
+        for some in await asyncio.gather(*(opened(port, shares) for _ in range(AT_ONCE))):
+            readers += some
+    cpu_1, rss_1 = await figures()
+    await told(provider, f"/paced/{paced}/{PACE}")
+    await until(readers, paced)
+    cpu_2, _ = await figures()
+    waits = sorted(wait / 1e9 for reader in readers for wait in reader.waits)
+    begin = perf_counter()
+    await told(provider, f"/blast/{blast}")
+    await until(readers, paced + blast)
+    took = perf_counter() - begin
+    cpu_3, _ = await figures()
+    await told(provider, "/end")
+    for reader in readers:
+        await reader.gone
+        assert len(reader.waits) == paced + blast
+    return Cost(
+        opening=(cpu_1 - cpu_0) / STREAMS,
+        idle=(rss_1 - rss_0) / STREAMS,
+        paced=(cpu_2 - cpu_1) / len(waits),
+        p50=waits[len(waits) // 2],
+        p99=waits[len(waits) * 99 // 100],
+        blast=(cpu_3 - cpu_2) / (len(readers) * blast),
+        rate=len(readers) * blast / took,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer events, one round")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--slack", type=float, default=1.0, help="multiply the gates")
+    parser.add_argument("--only", help="one of the applications")
+    options = parser.parse_args()
+    spawned = multiprocessing.get_context("spawn")
+    ports: SimpleQueue[int] = spawned.SimpleQueue()
+    server = spawned.Process(target=run_provider, args=(ports,), daemon=True)
+    server.start()
+    provider = ports.get()
+    paced, blast = (10, 20) if options.quick else (20, 50)
+    costs: dict[str, list[Cost]] = {}
+    for _ in range(1 if options.quick else 3):
+        direct = asyncio.run(measure(provider, provider, False, paced, blast))
+        costs.setdefault("nothing between", []).append(direct)
+        for name in APPLICATIONS:
+            if options.only not in (None, name):
+                continue
+            where = f"http://127.0.0.1:{provider}"
+            process = spawned.Process(target=run_application, args=(name, where, ports), daemon=True)
+            process.start()
+            port = ports.get()
+            cost = asyncio.run(measure(port, provider, name == "relay", paced, blast))
+            costs.setdefault(name, []).append(cost)
+            process.terminate()
+            process.join()
+    server.kill()
+    result = {
+        name: Cost(*(statistics.median(column) for column in zip(*(
+            asdict(cost).values() for cost in some), strict=True)))
+        for name, some in costs.items()
+    }
+    for name, cost in result.items():
+        print(f"{name:24}", {k: round(v, 7) for k, v in asdict(cost).items()})
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
