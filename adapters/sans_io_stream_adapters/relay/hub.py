@@ -106,8 +106,7 @@ class Hub:
         self._away_seconds = away_seconds
         self._away_bytes = away_bytes
         self._streams: dict[str, Running] = {}
-        # A relay is made where no loop runs yet.
-        self._housekeeping: anyio.CancelScope | None = None
+        self._housekeeping = anyio.CancelScope()
 
     async def open(self) -> None:
         """Make the store ready, and look after the streams from now on."""
@@ -152,8 +151,7 @@ class Hub:
     async def close(self, seconds: float) -> None:
         """Let what runs end within so many seconds, and seal the rest as interrupted."""
         self.closing = True
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
+        self._housekeeping.cancel()
         with anyio.move_on_after(seconds, shield=True):
             await self.background.wait()
         for running in self._streams.values():
@@ -233,7 +231,7 @@ class Hub:
 
     async def _look_after(self) -> None:
         """Give up, forget and drop what is due, every few seconds."""
-        with anyio.CancelScope() as self._housekeeping:
+        with self._housekeeping:
             while True:
                 await anyio.sleep(TICK)
                 await self.tidy()
