@@ -8,14 +8,16 @@ told as one: a price that is silently left out would be a wrong bill.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from .pricing import Given, Price, PriceTable
 
-__all__ = ["json_table", "toml_table"]
+__all__ = ["json_table", "table_of", "toml_table"]
 
 
 class Written(msgspec.Struct, forbid_unknown_fields=True):
@@ -60,6 +62,15 @@ def given(models: Models) -> Given:
         model: one.price() if isinstance(one, Written) else [each.price() for each in one]
         for model, one in models.items()
     }
+
+
+def table_of(data: Mapping[str, Any]) -> PriceTable:
+    """The table that these tables are, as ``tomllib`` reads them. Raises ``ValueError`` for what
+    is none."""
+    try:
+        return msgspec.convert(data, Table, builtin_types=(date,)).table()
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise ValueError(f"no table of prices: {error}") from None
 
 
 def json_table(data: bytes | str) -> PriceTable:

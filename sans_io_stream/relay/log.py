@@ -143,7 +143,8 @@ class StreamLog:
             over = (
                 self._last - first.number >= most.entries
                 or self._kept > most.bytes
-                or now >= first.at + most.seconds
+                # Once a stream is over it goes as a whole.
+                or (not self.sealed and now >= first.at + most.seconds)
             )
             # The last one is kept until all of the stream goes.
             if not expired and (not over or first.number == self._last):

@@ -7,22 +7,24 @@ breaking the response off: an orderly end would say that the answer is whole.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio
 
 from sans_io_stream import ErrorInfo, StreamEnd, Transcript
-from sans_io_stream.encoding import Encoder, error_document, whole_answer
-from sans_io_stream.relay import START, Place
+from sans_io_stream.encoding import Encoder, error_document, error_headers, whole_answer
+from sans_io_stream.relay import START, CursorGone, Place
 
 from .http import begin, send_whole
-from .reading import AT_ONCE, Reader
+from .reading import AT_ONCE, BEHIND, Reader
 
 if TYPE_CHECKING:
     from .http import Receive, Request, Send
     from .hub import Running
 
-__all__ = ["BrokenOff", "framing_of", "send_collected", "send_refusal", "send_stream"]
+__all__ = ["BrokenOff", "Shape", "framing_of", "send_collected", "send_refusal", "send_stream"]
 
 BY_TYPE = {
     "text/event-stream": "sse",
@@ -48,38 +50,78 @@ def framing_of(request: Request) -> str:
     return "sse"
 
 
+@dataclass(frozen=True)
+class Shape:
+    """How a stream is written: ``format`` and ``framing``; without token counts, if ``counts``
+    is False."""
+
+    format: str
+    framing: str = "sse"
+    counts: bool = True
+
+
 async def send_stream(
     running: Running,
     place: Place,
-    format: str,
-    framing: str,
+    shape: Shape,
     receive: Receive,
     send: Send,
+    *,
+    patience: float = 0.0,
 ) -> None:
     """What comes behind ``place``, until the stream or the client's connection ends.
 
-    Raises ``CursorGone`` before anything is sent, ``BrokenOff`` behind it.
+    For so many seconds of ``patience`` the head waits for a first word: what fails before there
+    is any is told by its status. Raises ``CursorGone`` before anything is sent, ``BrokenOff``
+    behind it.
     """
-    text = framing == "text"
+    text = shape.framing == "text"
     encoder = Encoder(
-        "text" if text else format, None if text else framing, created=int(running.meta.created)
+        "text" if text else shape.format,
+        None if text else shape.framing,
+        created=int(running.meta.created),
     )
-    reader = Reader(running, encoder, place)
-    kind = ("content-type", encoder.content_type)
-    await begin(send, 200, [kind, ("x-stream-id", running.meta.id), *NOT_KEPT])
+    reader = Reader(running, encoder, place, counts=shape.counts)
+    named = [("x-stream-id", running.meta.id)]
+
+    async def answer() -> None:
+        if patience and await failed_at_once(running, patience):
+            assert running.end is not None
+            await send_refusal(send, shape.format, error_of(running.end), named)
+            return
+        kind = ("content-type", encoder.content_type)
+        await begin(send, 200, [kind, *named, *NOT_KEPT])
+        while data := await reader.next():
+            await send({"type": "http.response.body", "body": data, "more_body": True})
+        if not encoder.must_abort:
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    await attend(running, receive, answer)
+    if encoder.must_abort:
+        raise BrokenOff
+
+
+async def failed_at_once(running: Running, patience: float) -> bool:
+    """Whether the stream ends within so many seconds, and nothing of an answer has come."""
+    with anyio.move_on_after(patience):
+        while running.end is None and running.log.last == START:
+            await running.changed()
+    return running.in_vain
+
+
+async def attend(running: Running, receive: Receive, answer: Callable[[], Awaitable[None]]) -> None:
+    """``answer``, for as long as the client is there. It is a reader meanwhile.
+
+    Raises ``ConnectionError`` where the server says by an error that the client has gone.
+    """
     running.readers += 1
     try:
         async with anyio.create_task_group() as group:
             group.start_soon(left, receive, group.cancel_scope)
-            while data := await reader.next():
-                message = {"type": "http.response.body", "body": data, "more_body": True}
-                await send(message)
-            if encoder.must_abort:
-                raise BrokenOff
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await answer()
             group.cancel_scope.cancel()
-    except* BrokenOff:
-        raise BrokenOff from None
+    except* OSError:
+        raise ConnectionAbortedError("the client left") from None
     finally:
         running.readers -= 1
 
@@ -91,32 +133,40 @@ async def left(receive: Receive, scope: anyio.CancelScope) -> None:
     scope.cancel()
 
 
-async def send_collected(running: Running, format: str, send: Send) -> None:
-    """The whole answer as one document, when it is there; or the error that it ended with.
+async def send_collected(running: Running, format: str, receive: Receive, send: Send) -> None:
+    """The whole answer as one document, when it is there; or the error that it ended with."""
+    named = [("x-stream-id", running.meta.id)]
 
-    A client that goes meanwhile is answered in vain: the stream goes on, and is kept.
-    """
+    async def answer() -> None:
+        transcript = await collected(running)
+        assert transcript.end is not None
+        if transcript.end.outcome != "complete":
+            await send_refusal(send, format, error_of(transcript.end), named)
+            return
+        body = whole_answer(transcript, format, created=int(running.meta.created))
+        await send_whole(send, 200, body, named)
+
+    await attend(running, receive, answer)
+
+
+async def collected(running: Running) -> Transcript:
+    """The whole answer, waiting for its end."""
     transcript = Transcript()
     place = START
-    running.readers += 1
-    try:
-        while transcript.end is None:
+    while transcript.end is None:
+        try:
             found = running.log.read(place, AT_ONCE)
-            if found:
-                place = found[-1][0]
-                transcript.extend(event for _, event in found)
-            elif running.lost is not None:
-                transcript.add(running.lost)
-            else:
-                await running.changed()
-    finally:
-        running.readers -= 1
-    named = [("x-stream-id", running.meta.id)]
-    if transcript.end.outcome != "complete":
-        await send_refusal(send, format, error_of(transcript.end), named)
-        return
-    body = whole_answer(transcript, format, created=int(running.meta.created))
-    await send_whole(send, 200, body, named)
+        except CursorGone:
+            transcript.add(BEHIND)
+            break
+        if found:
+            place = found[-1][0]
+            transcript.extend(event for _, event in found)
+        elif running.lost is not None:
+            transcript.add(running.lost)
+        else:
+            await running.changed()
+    return transcript
 
 
 def error_of(end: StreamEnd) -> ErrorInfo:
@@ -133,7 +183,5 @@ async def send_refusal(
 ) -> None:
     """An error document in the format in use. ``status`` outranks the one that its kind has."""
     own, body = error_document(format, error)
-    more = list(headers or ())
-    if error.retry_after is not None:
-        more.append(("retry-after", str(max(1, round(error.retry_after)))))
-    await send_whole(send, status or own, body, more)
+    more = [pair for pair in error_headers(error) if pair[0] != "content-type"]
+    await send_whole(send, status or own, body, [*(headers or ()), *more])

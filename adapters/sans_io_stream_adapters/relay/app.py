@@ -18,15 +18,26 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 
-from sans_io_stream import ErrorInfo, StreamEnd
+from sans_io_stream import ErrorInfo, ReconnectPolicy, StreamEnd
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of, stream_id
 from sans_io_stream.translation import Untranslatable
 from sans_io_stream_adapters.anyio import open_stream
 
-from .answering import BrokenOff, framing_of, send_collected, send_refusal, send_stream
+from .answering import BrokenOff, Shape, framing_of, send_collected, send_refusal, send_stream
+from .asking import (
+    Cursor,
+    counts_in,
+    cursor_in,
+    cursor_of,
+    format_in,
+    json_or_nothing,
+    key_in,
+)
 from .config import UnknownModel
-from .http import Receive, Refused, Request, Scope, Send, bad, read, send_whole
+from .http import Receive, Refused, Request, Scope, Send, bad, head_of, send_whole, with_body
 from .hub import Hub, Running
+from .origins import allowed_origin, answer_preflight, telling_browsers
+from .passing import Passed, Teller
 from .store import Meta, Store, Taken
 from .upstreams import request_for
 
@@ -38,8 +49,8 @@ __all__ = ["Relay"]
 
 ENTROPY = 16
 CANCELLED = StreamEnd("cancelled", ErrorInfo("cancelled", "the client ended it"))
-OURS = ("include_model", "include_finish_reason", "resume_from_event_id")
-"""Stream options by which HolySheep's clients are known."""
+POLICY = ReconnectPolicy(max_retry_after=5.0)
+"""What is done before a client is told that a provider fails. A longer wait is the client's."""
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -120,12 +131,17 @@ class Relay:
         format = "openai-chat"
         try:
             limits = self.config.limits
-            request = await read(
-                scope, receive, head_bytes=limits.header_bytes, body_bytes=limits.body_bytes
-            )
-            self._check_origin(request)
+            request = head_of(scope, limits.header_bytes)
+            origin = allowed_origin(self.config, request)
+            if origin is not None:
+                send = telling_browsers(send, origin)
+            if request.method == "OPTIONS":
+                await answer_preflight(request, methods_of(request.path), send)
+                return
             handler, format, id = route(request)
             owner = self._owner(request)
+            # Nobody else has the relay keep a body for him.
+            request = await with_body(request, receive, limits.body_bytes)
             await handler(self, request, owner, id or format, receive, send)
         except Refused as refused:
             more = list(refused.headers)
@@ -139,21 +155,9 @@ class Relay:
 
     # ---- who asks
 
-    def _check_origin(self, request: Request) -> None:
-        """Refuse what a browser would send for somebody else's page."""
-        if not self.config.answers_host(request.header("host") or ""):
-            raise bad("this host is not served here", status=421)
-        origin = request.header("origin")
-        if origin is not None and origin not in self.config.cors_origins:
-            error = ErrorInfo("permission", "requests of that origin are not allowed", status=403)
-            raise Refused(403, error)
-
     def _owner(self, request: Request) -> ClientKey:
         """Whose key a request carries."""
-        scheme, _, token = (request.header("authorization") or "").partition(" ")
-        key = token.strip() if scheme.lower() == "bearer" else None
-        key = key or request.header("x-api-key") or request.header("api-key")
-        owner = self.config.owner_of(key)
+        owner = self.config.owner_of(key_in(request))
         if owner is None:
             error = ErrorInfo("authentication", "no such key", status=401)
             raise Refused(401, error, [("www-authenticate", "Bearer")])
@@ -166,27 +170,33 @@ class Relay:
     ) -> None:
         """Begin a stream, join one, or go on with one."""
         cursor = cursor_in(request)
+        # Who comes back need not say again what was asked.
+        body = request.json() if cursor is None else json_or_nothing(request)
+        wanted = format_in(request, body, format)
+        cursor = cursor or (cursor_of(body) if wanted == "holysheep" else None)
+        shape = Shape(wanted, framing_of(request), counts_in(body, wanted))
         if cursor is not None:
-            running, place = await self._found(cursor, owner)
-            framing = framing_of(request)
-            if running.end is not None and place == running.log.last:
-                return await send_whole(send, 204)
-            return await send_stream(running, place, format, framing, receive, send)
-        body = request.json()
-        options = body.get("stream_options")
-        if format == "openai-chat" and isinstance(options, dict):
-            format = "holysheep" if any(name in options for name in OURS) else format
-            # So does a cursor in the body, where the protocol has it.
-            after = options.get("resume_from_event_id")  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-            if isinstance(after, str):
-                running, place = await self._found(after, owner)
-                framing = framing_of(request)
-                return await send_stream(running, place, format, framing, receive, send)
+            await self._go_on(cursor, owner, shape, receive, send)
+            return
         running = await self._begin(request, owner, format, body)
         if body.get("stream", format == "native"):
-            framing = framing_of(request)
-            return await send_stream(running, START, format, framing, receive, send)
-        return await send_collected(running, format, send)
+            # No longer than anybody waits for a sign of life.
+            patience = self.config.heartbeat
+            await send_stream(running, START, shape, receive, send, patience=patience)
+        else:
+            await send_collected(running, wanted, receive, send)
+
+    async def _go_on(
+        self, cursor: Cursor, owner: ClientKey, shape: Shape, receive: Receive, send: Send
+    ) -> None:
+        """Read a stream from a cursor on."""
+        running, place = await self._found(cursor.word, owner)
+        ended = running.end is not None and place == running.log.last
+        if ended and cursor.quiet:
+            await send_whole(send, 204, headers=[("x-stream-id", running.meta.id)])
+            return
+        place = running.log.before_end if ended else place
+        await send_stream(running, place, shape, receive, send)
 
     async def _begin(
         self, request: Request, owner: ClientKey, format: str, body: dict[str, Any]
@@ -208,20 +218,21 @@ class Relay:
             model=model,
             created=self.hub.clock(),
             request=msgspec.json.encode(asked),
-            digest=hashlib.sha256(request.path.encode() + b"\n" + request.body).hexdigest(),
-            idempotency_key=request.header("idempotency-key"),
+            digest=hashlib.sha256(format.encode() + b"\n" + request.body).hexdigest(),
+            idempotency_key=request.header("idempotency-key") or None,
         )
-        try:
-            return await self.hub.begin(meta, opening)
-        except Taken as taken:
-            if taken.meta.digest != meta.digest:
-                raise bad(
-                    "this idempotency key was used with another request", status=422
-                ) from None
-            running = await self.hub.find(taken.meta.id)
-            if running is None:
-                raise CursorGone from None
-            return running
+        while True:
+            try:
+                return await self.hub.begin(meta, opening)
+            except Taken as taken:
+                before = taken.meta
+            if before.digest != meta.digest:
+                raise bad("this idempotency key was used with another request", status=422)
+            running = await self.hub.find(before.id)
+            if running is not None and not running.in_vain:
+                return running
+            # Of what has expired, or failed before there was any answer, nothing is repeated.
+            await self.hub.forget(before.id)
 
     def _opening(self, asked: Asked, token: str | None = None) -> tuple[Open, str]:
         """What opens the provider's stream, and the upstream's name. Raises ``Refused`` for what
@@ -237,7 +248,9 @@ class Relay:
             raise bad(f"{upstream.name} cannot be asked that: {error}") from None
         except ValueError as error:
             raise bad(str(error)) from None
-        return partial(open_stream, asking, resume_from=token, on_error="event"), upstream.name
+        opening = partial(open_stream, asking, resume_from=token, on_error="event", policy=POLICY)
+        teller = partial(Teller, upstream, there, self.config.prices, self.hub.clock)
+        return lambda: Passed(opening(), teller(), open_stream), upstream.name
 
     def _again(self, meta: Meta, token: str | None) -> Open | None:
         """What goes on with a stream whose process died."""
@@ -270,17 +283,13 @@ class Relay:
         running = await self._mine(id, owner)
         if running is None:
             raise CursorGone
-        header = request.header("last-event-id")
-        cursor = header or request.query.get("after")
-        place = running.log.place(cursor)
-        if running.end is not None and place == running.log.last:
-            if header:
-                return await send_whole(send, 204)
-            place = running.log.before_end
-        format = request.query.get("format", "native")
-        if format not in FORMATS:
-            raise bad(f"format is one of {', '.join(FORMATS)}")
-        return await send_stream(running, place, format, framing_of(request), receive, send)
+        shape = Shape(format_in(request, {}, "native"), framing_of(request))
+        cursor = cursor_in(request)
+        if cursor is None:
+            await send_stream(running, running.log.place(None), shape, receive, send)
+            return
+        running.log.place(cursor.word)
+        await self._go_on(cursor, owner, shape, receive, send)
 
     async def end(
         self, request: Request, owner: ClientKey, id: str, receive: Receive, send: Send
@@ -290,15 +299,16 @@ class Relay:
         if running is None:
             raise CursorGone
         running.stop(CANCELLED)
-        await send_whole(send, 204)
+        await send_whole(send, 204, headers=[("x-stream-id", id)])
 
     async def check(
         self, request: Request, owner: ClientKey, format: str, receive: Receive, send: Send
     ) -> None:
-        """Whether a cursor is still good."""
+        """Whether a cursor is still good: chat chunks can go on behind it, which takes all that
+        came before."""
         try:
-            await self._found(request.header("x-event-id") or "", owner)
-            valid = True
+            running, _ = await self._found(request.header("x-event-id") or "", owner)
+            valid = running.log.first == 1
         except CursorGone:
             valid = False
         await send_whole(send, 200, msgspec.json.encode({"valid": valid}))
@@ -331,16 +341,7 @@ def store_of(config: RelayConfig) -> Store:
     return SQLiteStore(config.store)
 
 
-def cursor_in(request: Request) -> str | None:
-    """The cursor with which a client comes back."""
-    resumed = request.header("x-stream-resume") == "true"
-    return request.header("last-event-id") or (
-        request.header("x-stream-event-id") if resumed else None
-    )
-
-
 Handler = Callable[[Relay, Request, "ClientKey", str, Receive, Send], Awaitable[None]]
-FORMATS = ("native", "openai-chat", "anthropic", "holysheep")
 ID = r"(?P<id>[A-Za-z0-9_-]{1,128})"
 ROUTES: tuple[tuple[str, re.Pattern[str], str, Handler], ...] = (
     ("POST", re.compile(r"(/v1)?/chat/completions|/chat"), "openai-chat", Relay.ask),
@@ -354,18 +355,20 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Handler], ...] = (
 """Method, path, the format in which refusals are told, and who answers."""
 
 
+def methods_of(path: str) -> list[str]:
+    """What can be done at a path. Raises ``Refused`` where there is nothing."""
+    methods = [method for method, pattern, _, _ in ROUTES if pattern.fullmatch(path)]
+    if not methods:
+        raise Refused(404, ErrorInfo("not_found", f"there is no {path} here", status=404))
+    return methods
+
+
 def route(request: Request) -> tuple[Handler, str, str | None]:
     """Who answers, in which format, and the id in the path. Raises ``Refused``."""
-    methods: list[str] = []
+    methods = methods_of(request.path)
     for method, path, format, handler in ROUTES:
         found = path.fullmatch(request.path)
-        if found is None:
-            continue
-        if method == request.method:
+        if found is not None and method == request.method:
             return handler, format, found.groupdict().get("id")
-        methods.append(method)
-    if methods:
-        error = ErrorInfo("invalid_request", f"{request.path} takes {', '.join(methods)}")
-        raise Refused(405, error, [("allow", ", ".join(methods))])
-    error = ErrorInfo("not_found", f"there is no {request.path} here", status=404)
-    raise Refused(404, error)
+    error = ErrorInfo("invalid_request", f"{request.path} takes {', '.join(methods)}", status=405)
+    raise Refused(405, error, [("allow", ", ".join(methods))])

@@ -18,6 +18,7 @@ from typing import Any, Literal, Self
 
 import msgspec
 
+from sans_io_stream import PriceTable
 from sans_io_stream.headers import HeaderPairs, header_pairs, is_credential
 from sans_io_stream.providers import provider_named
 from sans_io_stream.request import Authorizer
@@ -203,7 +204,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """All that a relay needs to know.
 
     ``retention`` is how long a stream is kept after its end, ``heartbeat`` how often a reader
-    hears something, both in seconds. ``store`` is "memory" or the path of a database.
+    hears something, both in seconds. ``store`` is "memory" or the path of a database. ``prices``
+    are by the models' names at their upstreams; under ``providers`` those of one upstream.
     """
 
     upstreams: tuple[Upstream, ...]
@@ -217,6 +219,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     store: str = "memory"
+    prices: PriceTable | None = None
 
     def __post_init__(self) -> None:
         if not self.upstreams:

@@ -7,7 +7,7 @@ it. Source: the ASGI specification, version 3, "HTTP & WebSocket ASGI Message Fo
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -24,9 +24,10 @@ __all__ = [
     "Send",
     "bad",
     "begin",
+    "head_of",
     "header_bytes",
-    "read",
     "send_whole",
+    "with_body",
 ]
 
 Scope = MutableMapping[str, Any]
@@ -50,9 +51,20 @@ def bad(message: str, *, status: int = 400, code: str | None = None) -> Refused:
     return Refused(status, ErrorInfo("invalid_request", message, code=code, status=status))
 
 
+SINGLE = frozenset(
+    {"host", "origin", "authorization", "x-api-key", "api-key", "content-length", "last-event-id"}
+) | {"x-stream-event-id", "x-stream-resume", "x-event-id", "idempotency-key"}
+"""Headers that say one thing. Where two of them say two, nobody knows who reads which."""
+LISTS = frozenset({"accept", "access-control-request-headers"})
+"""Headers that are one list however many there are (RFC 9110, 5.3)."""
+LONGEST_NUMBER = 18
+"""Digits of a number that is still looked at."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """One request. Names of headers are in lower case; of several with one name the first."""
+    """One request. Names of headers are in lower case; of several with one name the first,
+    unless they are a list."""
 
     method: str
     path: str
@@ -81,23 +93,44 @@ def head_of(scope: Scope, most: int) -> Request:
     headers: dict[str, str] = {}
     for name, value in scope["headers"]:
         size += len(name) + len(value) + 4
-        headers.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
+        if size > most:
+            raise bad(f"the head is larger than {most} bytes", status=431)
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        known = headers.setdefault(key, text)
+        if known is not text and key in LISTS:
+            headers[key] = f"{known}, {text}"
+        elif known != text and key in SINGLE:
+            raise bad(f"the header {key} is there twice, and says two things")
     if size > most:
         raise bad(f"the head is larger than {most} bytes", status=431)
-    path = scope["path"].removeprefix(scope.get("root_path", "").rstrip("/")) or "/"
+    path = within(scope["path"], scope.get("root_path", ""))
     query = dict(
         parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     )
     return Request(scope["method"], path, headers, query)
 
 
-async def read(scope: Scope, receive: Receive, *, head_bytes: int, body_bytes: int) -> Request:
-    """The whole request. Raises ``Refused`` for one that is too large, ``ConnectionError`` where
-    the client left before it was whole."""
-    head = head_of(scope, head_bytes)
-    announced = head.header("content-length")
-    if announced is not None and announced.isdecimal() and int(announced) > body_bytes:
-        raise bad(f"the body is larger than {body_bytes} bytes", status=413)
+def within(path: str, root: str) -> str:
+    """A path without that of the application which this one is mounted in."""
+    root = root.rstrip("/")
+    if root and (path == root or path.startswith(f"{root}/")):
+        return path[len(root) :] or "/"
+    return path
+
+
+def too_long(announced: str | None, most: int) -> bool:
+    """Whether a ``Content-Length`` says more than that."""
+    if announced is None or not (announced.isascii() and announced.isdecimal()):
+        return False
+    digits = announced.lstrip("0")
+    return len(digits) > LONGEST_NUMBER or int(digits or "0") > most
+
+
+async def with_body(head: Request, receive: Receive, most: int) -> Request:
+    """The whole request. Raises ``Refused`` for a body that is too large, ``ConnectionError``
+    where the client left before it was whole."""
+    if too_long(head.header("content-length"), most):
+        raise bad(f"the body is larger than {most} bytes", status=413)
     pieces: list[bytes] = []
     size, more = 0, True
     while more:
@@ -106,11 +139,11 @@ async def read(scope: Scope, receive: Receive, *, head_bytes: int, body_bytes: i
             raise ConnectionAbortedError("the client left")
         piece = message.get("body", b"")
         size += len(piece)
-        if size > body_bytes:
-            raise bad(f"the body is larger than {body_bytes} bytes", status=413)
+        if size > most:
+            raise bad(f"the body is larger than {most} bytes", status=413)
         pieces.append(piece)
         more = message.get("more_body", False)
-    return Request(head.method, head.path, head.headers, head.query, b"".join(pieces))
+    return replace(head, body=b"".join(pieces))
 
 
 def header_bytes(pairs: Pairs) -> list[tuple[bytes, bytes]]:

@@ -9,19 +9,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import anyio
 
 from sans_io_stream import ErrorInfo, Event, StreamEnd
-from sans_io_stream.errors import StreamError
-from sans_io_stream.relay import Entry, Retention, StreamLog, entries_of
+from sans_io_stream.relay import START, Entry, Retention, StreamLog, entries_of
+from sans_io_stream_adapters.logs import LOG
 
 from .background import Background
 from .store import Meta, Store, StoreError
 
 if TYPE_CHECKING:
-    from sans_io_stream_adapters.anyio import AnyioStream
+    from .passing import Source
 
 __all__ = ["Hub", "Running", "interrupted"]
 
@@ -32,7 +33,10 @@ TICK = 5.0
 IDLE = 60.0
 """Seconds for which a finished stream that nobody reads is kept beside the store."""
 
-Open = Callable[[], "AnyioStream"]
+NOT_KEPT = StreamEnd(
+    "failed", ErrorInfo("server", "the relay could not keep the stream", retryable=True)
+)
+Open = Callable[[], "Source"]
 """What opens the provider's stream; ``on_error="event"`` is among its options."""
 
 
@@ -63,6 +67,14 @@ class Running:
     def end(self) -> StreamEnd | None:
         """Its end, once readers may have it."""
         return self.lost or self.log.end
+
+    @property
+    def in_vain(self) -> bool:
+        """It has ended, by nobody's wish, and nothing of an answer had come."""
+        end, log = self.end, self.log
+        if end is None or end.outcome not in ("failed", "interrupted") or log.first > 1:
+            return False
+        return all(isinstance(event, StreamEnd) for _, event in log.read(START, 1))
 
     async def changed(self) -> None:
         """Wait for anything that a reader may have."""
@@ -128,12 +140,24 @@ class Hub:
 
     async def begin(self, meta: Meta, opening: Open) -> Running:
         """A stream begins. Raises what ``Store.create`` raises."""
-        await self.store.create(meta)
         now = self.clock()
         log = StreamLog(meta.id, now, self.retention, self.heartbeat)
+        # It is there before its idempotency key can be found in the store.
         running = self._streams[meta.id] = Running(meta, log, now)
+        try:
+            # What the store has is generated, also where the client leaves just now.
+            with anyio.CancelScope(shield=True):
+                await self.store.create(meta)
+        except BaseException:
+            del self._streams[meta.id]
+            raise
         self.background.start(self._generate, running, opening)
         return running
+
+    async def forget(self, id: str) -> None:
+        """Drop a stream that is over. Raises ``StoreError``."""
+        await self.store.delete(id)
+        self._streams.pop(id, None)
 
     async def find(self, id: str) -> Running | None:
         """The stream of that id, if it is still kept."""
@@ -142,9 +166,12 @@ class Hub:
             meta = await self.store.find(id)
             if meta is None:
                 return None
-            entries = await self._entries(id)
+            revived = self._revive(meta, await self._entries(id))
             # Another request may have been faster.
-            running = self._streams.setdefault(id, self._revive(meta, entries))
+            running = self._streams.setdefault(id, revived)
+            if running is revived and not running.log.sealed:
+                # Nobody writes it any more: its end could not be kept when it came.
+                await self._seal(running, interrupted("the relay lost the stream"))
         running.log.trim(self.clock())
         return None if running.log.expired(self.clock()) else running
 
@@ -172,11 +199,10 @@ class Hub:
                         with anyio.CancelScope(shield=True):
                             await self._keep(running, batch)
                         self._consider(running, self.clock())
-        except (StreamError, OSError) as error:
-            end = StreamEnd("failed", ErrorInfo("provider", str(error)))
         except Exception as error:  # noqa: BLE001
-            # A task of the loop's must not raise; readers are told what kind of thing it was.
-            end = StreamEnd("failed", ErrorInfo("provider", f"the relay failed: {type(error)}"))
+            # A task of the loop's must not raise. What the error says is not for clients.
+            LOG.error("stream %s ends: %s", running.meta.id, type(error).__name__)
+            end = StreamEnd("failed", ErrorInfo("server", "the relay failed"))
         finally:
             with anyio.CancelScope(shield=True):
                 await self._seal(running, running.stopped or end)
@@ -206,7 +232,8 @@ class Hub:
         try:
             await self.store.append(log.id, entries)
         except StoreError as error:
-            running.lost = StreamEnd("failed", ErrorInfo("provider", f"not kept: {error}"))
+            LOG.error("stream %s ends: it cannot be kept: %s", log.id, error)
+            running.lost = NOT_KEPT
             running.scope.cancel()
             running.wake()
             return
@@ -215,7 +242,9 @@ class Hub:
             running.unread += sum(entry.size for entry in entries)
         first = log.first
         if log.trim(self.clock()) != first:
-            await self.store.trim(log.id, log.first)
+            # What is dropped here and not there is dropped there with the stream.
+            with suppress(StoreError):
+                await self.store.trim(log.id, log.first)
         running.wake()
 
     def _consider(self, running: Running, now: float) -> None:

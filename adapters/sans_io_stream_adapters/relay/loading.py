@@ -13,12 +13,17 @@ import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from sans_io_stream.dialects.shapes import is_array, is_object
+from sans_io_stream.price_files import table_of
 from sans_io_stream.secret import Secret
+from sans_io_stream_adapters.prices import load_prices
 
 from .config import ClientKey, RelayConfig, RelayLimits, Route, Upstream
+
+if TYPE_CHECKING:
+    from sans_io_stream import PriceTable
 
 __all__ = ["ConfigError", "load_config", "read_config"]
 
@@ -70,13 +75,14 @@ TEXTS = Kind(
     lambda value: is_array(value) and all(isinstance(one, str) for one in value),
 )
 ROUTE = Kind("the name of an upstream, or a table", lambda v: isinstance(v, str) or is_object(v))
+PRICES = Kind("a table, or the path of a file", ROUTE.check)
 ANY = Kind("anything", lambda value: True)
 
 TABLES: dict[str, dict[str, Kind]] = {
     "": {
         "host": TEXT, "port": WHOLE, "store": TEXT, "retention": NUMBER, "heartbeat": NUMBER,
         "cors_origins": TEXTS, "allowed_hosts": TEXTS, "limits": TABLE, "upstreams": TABLE,
-        "models": TABLE, "keys": TABLE,
+        "models": TABLE, "keys": TABLE, "prices": PRICES,
     },
     "limits": {
         "body_bytes": WHOLE, "header_bytes": WHOLE, "away_seconds": NUMBER, "away_bytes": WHOLE,
@@ -185,6 +191,8 @@ def read_config(
     names = list(told.get("upstreams", {}))
     for name in ("cors_origins", "allowed_hosts"):
         told[name] = tuple(told.get(name, ()))
+    if "prices" in told:
+        told["prices"] = prices_in(told["prices"])
     given: dict[str, Any] = {
         **told,
         "limits": made(lambda: RelayLimits(**limits), "limits", ("limits",)),
@@ -197,6 +205,17 @@ def read_config(
             why = f"no upstream is called {route.upstream!r}; {nearest(route.upstream, names)}"
             raise ConfigError(("models", route.model), "upstream", why)
     return made(lambda: cls(**given), "", ())
+
+
+def prices_in(data: Any) -> PriceTable:
+    """The prices in a table, or in the file at a path. Raises ``ConfigError``."""
+    try:
+        return load_prices(data) if isinstance(data, str) else table_of(data)
+    except OSError as error:
+        why = f"they cannot be read: {error.strerror or type(error).__name__}"
+        raise ConfigError((), "prices", why) from None
+    except ValueError as error:
+        raise ConfigError(("prices",), "", str(error)) from None
 
 
 def load_config(path: str | Path, environ: Mapping[str, str] | None = None) -> RelayConfig:

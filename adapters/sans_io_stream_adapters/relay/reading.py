@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from sans_io_stream import ErrorInfo, Event, Heartbeat, StreamEnd
+from sans_io_stream import ErrorInfo, Event, Heartbeat, StreamEnd, Usage
 from sans_io_stream.relay import START, CursorGone, Place
 
 if TYPE_CHECKING:
@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
     from .hub import Running
 
-__all__ = ["Reader"]
+__all__ = ["AT_ONCE", "BEHIND", "Reader"]
 
 AT_ONCE = 256
 """Events that are written together."""
+WITHOUT_PAST = frozenset({"native", "text"})
+"""Formats in which an event is written the same whatever came before it."""
 BEHIND = StreamEnd(
     "failed",
     ErrorInfo("cursor", "the reader was too slow: what comes next is no longer kept"),
@@ -30,18 +32,22 @@ BEHIND = StreamEnd(
 
 
 class Reader:
-    """What ``encoder`` writes of the stream from ``place`` on.
+    """What ``encoder`` writes of the stream from ``place`` on; without token counts, if
+    ``counts`` is False.
 
     Raises ``CursorGone`` where the encoder cannot be told what came before.
     """
 
-    def __init__(self, running: Running, encoder: Encoder, place: Place) -> None:
+    def __init__(
+        self, running: Running, encoder: Encoder, place: Place, *, counts: bool = True
+    ) -> None:
         self.running = running
         self.place = place
         self.encoder = encoder
-        self.over = False
+        self.counts = counts
+        self.over = running.log.end is not None and place == running.log.last
         """The last bytes are out."""
-        if place != START:
+        if place != START and encoder.format not in WITHOUT_PAST:
             self._catch_up()
 
     def _catch_up(self) -> None:
@@ -52,8 +58,7 @@ class Reader:
                 seen = place
                 if place > self.place:
                     return
-                self.encoder.encode(event)
-        self.over = self.encoder.ended
+                self._encoded(event)
 
     async def next(self) -> bytes:
         """The next bytes, waiting for them; empty behind the end."""
@@ -77,14 +82,19 @@ class Reader:
         return b""
 
     def _written(self, found: list[tuple[Place, Event]]) -> bytes:
-        encode, cursor = self.encoder.encode, self.running.log.cursor
+        cursor = self.running.log.cursor
         pieces: list[bytes] = []
         for place, event in found:
-            pieces.append(encode(event, id=cursor(place)))
+            pieces.append(self._encoded(event, cursor(place)))
             self.place = place
             if isinstance(event, StreamEnd):
                 self.over = True
         return b"".join(pieces)
+
+    def _encoded(self, event: Event, id: str | None = None) -> bytes:
+        if not self.counts and isinstance(event, Usage):
+            return b""
+        return self.encoder.encode(event, id=id)
 
     def _end(self, end: StreamEnd) -> bytes:
         self.over = True

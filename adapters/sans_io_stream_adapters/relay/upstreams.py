@@ -85,7 +85,8 @@ def request_for(
     # Where the builder writes no model, it stands in the URL.
     said = {name: value for name, value in asked.items() if name != "model"}
     whole: dict[str, Any] = {**kept, **said}
-    return dataclasses.replace(made, body=msgspec.json.encode(whole))
+    # The address is the configuration's alone.
+    return dataclasses.replace(made, body=msgspec.json.encode(whole), redirects=False)
 
 
 def template(upstream: Upstream, model: str, idempotency_key: str | None = None) -> StreamRequest:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping, MutableMapping
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    MutableMapping,
+    Sequence,
+)
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +23,8 @@ from sans_io_stream_adapters.relay.app import Relay
 __all__ = ["Answer", "ask", "relay_of", "talk"]
 
 Message = MutableMapping[str, Any]
+Headers = Mapping[str, str] | Sequence[tuple[str, str]]
+GONE = "http.disconnect"
 
 
 @dataclass
@@ -54,37 +63,47 @@ async def ask(
     method: str,
     target: str,
     body: object = None,
-    headers: Mapping[str, str] | None = None,
+    headers: Headers | None = None,
     *,
     leave: Callable[[Answer], bool] | None = None,
+    pause: Callable[[Answer], Awaitable[None]] | None = None,
+    pieces: int = 1,
+    root: str = "",
 ) -> Answer:
-    """One request. ``leave`` ends the connection from the client's side, as soon as it is true."""
+    """One request. ``leave`` ends the connection from the client's side, as soon as it is true;
+    ``pause`` is waited for before the client takes a message; ``pieces`` is how many the body
+    comes in, 0 for a client that leaves in its middle; ``root`` is where the relay is mounted.
+    ``headers`` may be pairs."""
     path, _, query = target.partition("?")
     sent = b"" if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    pairs = {"host": "localhost", **(headers or {})}
+    given = list(headers.items() if isinstance(headers, Mapping) else headers or ())
+    if not any(name == "host" for name, _ in given):
+        given.append(("host", "localhost"))
     scope: Message = {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
         "method": method,
-        "path": path,
-        "raw_path": path.encode(),
+        "path": root + path,
+        "raw_path": path.encode("utf-8", "surrogatepass"),
         "query_string": query.encode(),
-        "root_path": "",
-        "headers": [(name.encode(), value.encode()) for name, value in pairs.items()],
+        "root_path": root,
+        "headers": [(name.encode(), value.encode()) for name, value in given],
     }
     answer = Answer()
     gone = anyio.Event()
-    asked = [{"type": "http.request", "body": sent, "more_body": False}]
+    asked = messages_of(sent, pieces)
 
     async def receive() -> Message:
         if asked:
-            return asked.pop()
+            return asked.pop(0)
         await gone.wait()
-        return {"type": "http.disconnect"}
+        return {"type": GONE}
 
     async def send(message: Message) -> None:
         await anyio.lowlevel.checkpoint()
+        if pause is not None:
+            await pause(answer)
         if message["type"] == "http.response.start":
             answer.status = message["status"]
             answer.headers = {n.decode(): v.decode() for n, v in message["headers"]}
@@ -96,6 +115,18 @@ async def ask(
 
     await relay(scope, receive, send)
     return answer
+
+
+def messages_of(body: bytes, pieces: int) -> list[Message]:
+    """The body in so many messages of ASGI's; in 0 pieces it is never whole."""
+    if not pieces:
+        return [{"type": "http.request", "body": body[:1], "more_body": True}, {"type": GONE}]
+    size = -(-len(body) // pieces) or 1
+    parts = [body[at : at + size] for at in range(0, len(body), size)] or [b""]
+    return [
+        {"type": "http.request", "body": part, "more_body": number < len(parts)}
+        for number, part in enumerate(parts, 1)
+    ]
 
 
 @asynccontextmanager

@@ -1,0 +1,76 @@
+"""Who may ask from where: ``Host`` and ``Origin``, and what a browser is told (CORS).
+
+A web page that somebody else made reaches this machine from its visitor's browser. By a name of
+its own it is refused by ``Host`` (DNS rebinding), by ours by ``Origin``. No page is allowed
+anything unless its origin is configured; cookies are never asked for. Sources: RFC 9110, 7.2;
+RFC 6454; WHATWG Fetch, 3.2 ("CORS protocol").
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from sans_io_stream import ErrorInfo
+
+from .http import Refused, bad, header_bytes, send_whole
+
+if TYPE_CHECKING:
+    from .config import RelayConfig
+    from .http import Request, Send
+
+__all__ = ["allowed_origin", "answer_preflight", "telling_browsers"]
+
+EXPOSED = "x-stream-id, retry-after, x-should-retry"
+"""What a page may read beside the body."""
+LASTS = "600"
+"""Seconds for which a browser need not ask again."""
+TOKENS = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z, \t]+")
+
+
+def allowed_origin(config: RelayConfig, request: Request) -> str | None:
+    """The origin of a page that may ask; None for what is no page's request.
+
+    Raises ``Refused``: 421 for a host that is not served, 403 for an origin that is not allowed.
+    """
+    if not config.answers_host(request.header("host") or ""):
+        raise bad("this host is not served here", status=421)
+    origin = request.header("origin")
+    if origin is None or origin in config.cors_origins or "*" in config.cors_origins:
+        return origin
+    error = ErrorInfo("permission", "requests of that origin are not allowed", status=403)
+    raise Refused(403, error)
+
+
+def telling_browsers(send: Send, origin: str) -> Send:
+    """``send`` that tells a browser that this page may read the response."""
+    more = header_bytes(
+        [
+            ("access-control-allow-origin", origin),
+            ("access-control-expose-headers", EXPOSED),
+            ("vary", "origin"),
+        ]
+    )
+
+    async def sending(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message["headers"], *more]}
+        await send(message)
+
+    return sending
+
+
+async def answer_preflight(request: Request, methods: list[str], send: Send) -> None:
+    """What may be asked at a path. Every header may be sent: keys stand in headers that no
+    browser adds by itself."""
+    headers = [("allow", ", ".join([*methods, "OPTIONS"]))]
+    if request.header("origin") is not None:
+        wanted = request.header("access-control-request-headers") or ""
+        headers += [
+            ("access-control-allow-methods", ", ".join(methods)),
+            ("access-control-max-age", LASTS),
+        ]
+        if TOKENS.fullmatch(wanted):
+            headers.append(("access-control-allow-headers", wanted))
+    await send_whole(send, 204, headers=headers)
