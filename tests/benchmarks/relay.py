@@ -110,13 +110,13 @@ class Cost:
     """CPU for a stream, until its readers have the first event."""
     idle: float
     """Memory of a stream."""
-    paced: float
+    paced: float = 0.0
     """CPU for an event that a reader got."""
-    p50: float
-    p99: float
-    blast: float
+    p50: float = 0.0
+    p99: float = 0.0
+    blast: float = 0.0
     """CPU for an event that a reader got."""
-    rate: float
+    rate: float = 0.0
     """Events that readers got in a second."""
 
 
@@ -139,8 +139,17 @@ async def until(readers: list[Reader], events: int) -> None:
             await asyncio.sleep(0.01)
 
 
-async def measure(port: int, provider: int, shares: bool, paced: int, blast: int) -> Cost:
+async def left(readers: list[Reader], provider: int) -> None:
+    """All of them are over."""
+    await told(provider, "/end")
+    for reader in readers:
+        reader.transport.close()
+        await reader.gone
+
+
+async def measure(name: str, port: int, provider: int, paced: int, blast: int) -> Cost:
     """One round with all streams, through what listens at ``port``."""
+    shares, passes = name == "relay", name != "server alone"
 
     async def figures() -> tuple[float, float]:
         if port == provider:
@@ -151,16 +160,17 @@ async def measure(port: int, provider: int, shares: bool, paced: int, blast: int
         return found["cpu"], found["rss"]
 
     # What is made once is none of theirs.
-    few = await opened(port, shares)
-    await told(provider, "/end")
-    for reader in few:
-        await reader.gone
+    await left(await opened(port, shares), provider)
     cpu_0, rss_0 = await figures()
     readers: list[Reader] = []
     for _ in range(STREAMS // AT_ONCE):
         for some in await asyncio.gather(*(opened(port, shares) for _ in range(AT_ONCE))):
             readers += some
     cpu_1, rss_1 = await figures()
+    opening, idle = (cpu_1 - cpu_0) / STREAMS, (rss_1 - rss_0) / STREAMS
+    if not passes:
+        await left(readers, provider)
+        return Cost(opening, idle)
     await told(provider, f"/paced/{paced}/{PACE}")
     await until(readers, paced)
     cpu_2, _ = await figures()
@@ -170,13 +180,11 @@ async def measure(port: int, provider: int, shares: bool, paced: int, blast: int
     await until(readers, paced + blast)
     took = perf_counter() - begin
     cpu_3, _ = await figures()
-    await told(provider, "/end")
-    for reader in readers:
-        await reader.gone
-        assert len(reader.waits) == paced + blast
+    assert {len(reader.waits) for reader in readers} == {paced + blast}
+    await left(readers, provider)
     return Cost(
-        opening=(cpu_1 - cpu_0) / STREAMS,
-        idle=(rss_1 - rss_0) / STREAMS,
+        opening,
+        idle,
         paced=(cpu_2 - cpu_1) / len(waits),
         p50=waits[len(waits) // 2],
         p99=waits[len(waits) * 99 // 100],
@@ -200,7 +208,7 @@ def main() -> int:
     paced, blast = (10, 20) if options.quick else (20, 50)
     costs: dict[str, list[Cost]] = {}
     for _ in range(1 if options.quick else 3):
-        direct = asyncio.run(measure(provider, provider, False, paced, blast))
+        direct = asyncio.run(measure("nothing between", provider, provider, paced, blast))
         costs.setdefault("nothing between", []).append(direct)
         for name in APPLICATIONS:
             if options.only not in (None, name):
@@ -209,7 +217,7 @@ def main() -> int:
             process = spawned.Process(target=run_application, args=(name, where, ports), daemon=True)
             process.start()
             port = ports.get()
-            cost = asyncio.run(measure(port, provider, name == "relay", paced, blast))
+            cost = asyncio.run(measure(name, port, provider, paced, blast))
             costs.setdefault(name, []).append(cost)
             process.terminate()
             process.join()

@@ -200,8 +200,22 @@ def with_aiohttp(provider: str) -> Application:
     return application
 
 
+def bare(provider: str) -> Application:
+    """What the server itself takes for a connection that is answered and waits."""
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await body_of(receive)
+        await head(send, 200, "text/event-stream")
+        await send({"type": "http.response.body", "body": b"data: Hi\n\n", "more_body": True})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+
+    return application
+
+
 APPLICATIONS: dict[str, Callable[[str], Application]] = {
     "relay": relay,
+    "server alone": bare,
     "pass-through, httpx": with_httpx,
     "pass-through, aiohttp": with_aiohttp,
 }
