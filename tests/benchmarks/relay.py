@@ -25,7 +25,7 @@ import re
 import statistics
 import sys
 from dataclasses import asdict, dataclass
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.queues import Queue
 from time import monotonic_ns, perf_counter
 
 from .relay_sides import APPLICATIONS, run_application, run_provider
@@ -40,6 +40,8 @@ BESIDE = "pass-through, httpx"
 """What the relay is compared with."""
 PACE = 0.5
 """Seconds between two events of a paced stream."""
+WITHIN = 30.0
+"""Seconds for a process to listen."""
 AT_ONCE = 20
 """Streams that are opened together: the memory that it takes to open one is not an idle one's."""
 
@@ -201,10 +203,10 @@ def main() -> int:
     parser.add_argument("--only", help="one of the applications")
     options = parser.parse_args()
     spawned = multiprocessing.get_context("spawn")
-    ports: SimpleQueue[int] = spawned.SimpleQueue()
+    ports: Queue[int] = spawned.Queue()
     server = spawned.Process(target=run_provider, args=(ports,), daemon=True)
     server.start()
-    provider = ports.get()
+    provider = ports.get(timeout=WITHIN)
     paced, blast = (10, 20) if options.quick else (20, 50)
     costs: dict[str, list[Cost]] = {}
     for _ in range(1 if options.quick else 3):
@@ -216,7 +218,7 @@ def main() -> int:
             where = f"http://127.0.0.1:{provider}"
             process = spawned.Process(target=run_application, args=(name, where, ports), daemon=True)
             process.start()
-            port = ports.get()
+            port = ports.get(timeout=WITHIN)
             cost = asyncio.run(measure(name, port, provider, paced, blast))
             costs.setdefault(name, []).append(cost)
             process.terminate()

@@ -12,7 +12,7 @@ import json
 import os
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
-from multiprocessing.queues import SimpleQueue
+from multiprocessing.queues import Queue
 from time import monotonic_ns, process_time
 from typing import Any
 
@@ -24,7 +24,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
-Port = SimpleQueue[int]
 
 BACKLOG = 2048
 TICK = 0.005
@@ -116,7 +115,7 @@ class Provider(asyncio.Protocol):
         self.finish(b"done")
 
 
-def run_provider(port: Port) -> None:
+def run_provider(port: Queue[int]) -> None:
     async def main() -> None:
         Provider.held = []
         loop = asyncio.get_running_loop()
@@ -241,7 +240,7 @@ def measured(application: Application) -> Application:
     return outer
 
 
-def run_application(name: str, provider: str, port: Port) -> None:
+def run_application(name: str, provider: str, port: Queue[int]) -> None:
     """The application of that name under uvicorn."""
     import socket
 

@@ -7,6 +7,7 @@ that nobody reads goes on until the time or the size that is configured for it i
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,6 +20,7 @@ from sans_io_stream.relay import START, Entry, Retention, StreamLog, entries_of
 from sans_io_stream_adapters.logs import LOG
 
 from .background import Background
+from .runtimes import changes
 from .store import Meta, Store, StoreError
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Running:
         self.lost: StreamEnd | None = None
         """Why it can be read no further, though its log has no end: it could not be kept."""
         self.scope = anyio.CancelScope()
-        self._changed = anyio.Event()
+        self._changes = changes()
 
     @property
     def end(self) -> StreamEnd | None:
@@ -76,14 +78,14 @@ class Running:
             return False
         return all(isinstance(event, StreamEnd) for _, event in log.read(START, 1))
 
-    async def changed(self) -> None:
-        """Wait for anything that a reader may have."""
-        await self._changed.wait()
+    async def changed(self, due: float = math.inf) -> bool:
+        """Wait for anything that a reader may have. False where ``due`` came first, on the
+        loop's clock."""
+        return await self._changes.wait(due)
 
     def wake(self) -> None:
         """There is something."""
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._changes.wake()
 
     def stop(self, end: StreamEnd) -> None:
         """End the generation, like this."""
@@ -118,12 +120,14 @@ class Hub:
         self._away_seconds = away_seconds
         self._away_bytes = away_bytes
         self._streams: dict[str, Running] = {}
-        self._housekeeping = anyio.CancelScope()
+        # Scopes belong to a loop, which an application is made without.
+        self._housekeeping: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Make the store ready, and look after the streams from now on."""
         await self.store.open()
-        self.background.start(self._look_after)
+        self._housekeeping = anyio.CancelScope()
+        self.background.start(self._look_after, self._housekeeping)
 
     async def recover(self, again: Callable[[Meta, str | None], Open | None]) -> None:
         """Go on with the streams whose process died: ``again`` gives what opens a stream behind
@@ -178,7 +182,8 @@ class Hub:
     async def close(self, seconds: float) -> None:
         """Let what runs end within so many seconds, and seal the rest as interrupted."""
         self.closing = True
-        self._housekeeping.cancel()
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
         with anyio.move_on_after(seconds, shield=True):
             await self.background.wait()
         for running in self._streams.values():
@@ -258,9 +263,9 @@ class Hub:
 
     # ---- all of them
 
-    async def _look_after(self) -> None:
+    async def _look_after(self, scope: anyio.CancelScope) -> None:
         """Give up, forget and drop what is due, every few seconds."""
-        with self._housekeeping:
+        with scope:
             while True:
                 await anyio.sleep(TICK)
                 await self.tidy()

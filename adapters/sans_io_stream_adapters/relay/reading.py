@@ -63,6 +63,8 @@ class Reader:
     async def next(self) -> bytes:
         """The next bytes, waiting for them; empty behind the end."""
         running, log = self.running, self.running.log
+        # Whoever asks has just taken what was there before.
+        due = log.heartbeat_due(anyio.current_time())
         while not self.over:
             try:
                 found = log.read(self.place, AT_ONCE)
@@ -74,11 +76,8 @@ class Reader:
                     return data
             elif running.lost is not None:
                 return self._end(running.lost)
-            else:
-                with anyio.move_on_after(log.heartbeat) as waiting:
-                    await running.changed()
-                if waiting.cancelled_caught:
-                    return self.encoder.encode(Heartbeat())
+            elif not await running.changed(due):
+                return self.encoder.encode(Heartbeat())
         return b""
 
     def _written(self, found: list[tuple[Place, Event]]) -> bytes:
