@@ -19,6 +19,7 @@ from sans_io_stream.relay import START, CursorGone, Place
 
 from .http import begin, send_whole
 from .reading import AT_ONCE, BEHIND, Reader
+from .runtimes import unless_left
 
 if TYPE_CHECKING:
     from .http import Receive, Request, Send
@@ -116,21 +117,11 @@ async def attend(running: Running, receive: Receive, answer: Callable[[], Awaita
     """
     running.readers += 1
     try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(left, receive, group.cancel_scope)
-            await answer()
-            group.cancel_scope.cancel()
+        await unless_left(receive, answer)
     except* OSError:
         raise ConnectionAbortedError("the client left") from None
     finally:
         running.readers -= 1
-
-
-async def left(receive: Receive, scope: anyio.CancelScope) -> None:
-    """Stop reading for a client that has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
 
 
 async def send_collected(running: Running, format: str, receive: Receive, send: Send) -> None:

@@ -1,15 +1,17 @@
 """What the relay takes from the loop that runs it: providers' streams, and waiting.
 
-anyio has both for every loop, at the price of its own layers over asyncio. Here are those few
-things that happen for each event, and are there for each reader.
+anyio has all of it for every loop, at the price of its own layers over asyncio. Here are the few
+things that happen for each event, or are there for each reader.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol, Unpack
 
+import anyio
 import sniffio
 
 if TYPE_CHECKING:
@@ -17,7 +19,9 @@ if TYPE_CHECKING:
     from sans_io_stream_adapters.loop import AsyncStream
     from sans_io_stream_adapters.stream import StreamOptions
 
-__all__ = ["Changes", "changes", "open_stream"]
+    from .http import Receive
+
+__all__ = ["Changes", "changes", "open_stream", "unless_left"]
 
 
 def on_trio() -> bool:
@@ -34,6 +38,34 @@ def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> Asy
     from sans_io_stream_adapters.asyncio import AsyncioStream
 
     return AsyncioStream(request, **options)
+
+
+async def unless_left(receive: Receive, answer: Callable[[], Awaitable[None]]) -> None:
+    """``answer``, broken off when its client leaves. Raises what either of the two raises."""
+    if on_trio():
+        async with anyio.create_task_group() as group:
+            group.start_soon(leave, receive, group.cancel_scope)
+            await answer()
+            group.cancel_scope.cancel()
+        return
+    # A group takes two kilobytes for each reader, and has one task to look after.
+    with anyio.CancelScope() as scope:
+        watch = asyncio.get_running_loop().create_task(leave(receive, scope))
+        try:
+            await answer()
+        finally:
+            watch.cancel()
+    if watch.done() and not watch.cancelled():
+        watch.result()
+
+
+async def leave(receive: Receive, scope: anyio.CancelScope) -> None:
+    """Break off what is in ``scope`` when the client has gone."""
+    try:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+    finally:
+        scope.cancel()
 
 
 class Changes(Protocol):
