@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Protocol, Unpack
 import anyio
 import sniffio
 
+from sans_io_stream_adapters.asyncio import AsyncioStream
+
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
     from sans_io_stream_adapters.loop import AsyncStream
@@ -35,8 +37,6 @@ def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> Asy
         from sans_io_stream_adapters.trio import TrioStream
 
         return TrioStream(request, **options)
-    from sans_io_stream_adapters.asyncio import AsyncioStream
-
     return AsyncioStream(request, **options)
 
 
