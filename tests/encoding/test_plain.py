@@ -35,7 +35,7 @@ others: st.SearchStrategy[Event] = st.sampled_from(
         StreamStart("id", "model"),
         StreamStart("id2", "model2"),
         ToolCallDelta(index=0, arguments="{}", id="call", name="f"),
-        Usage(input_tokens=1),
+        Usage(prompt_tokens=1),
         Finish("stop"),
     ]
 )
