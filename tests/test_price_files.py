@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date
 from decimal import Decimal
 
 import pytest
 
 from sans_io_stream import Price, PriceTable
+from sans_io_stream.price_files import table_of
 
 JSON = """{
   "as_of": "2026-11-01",
@@ -80,3 +82,10 @@ def test_toml_that_is_none_raises() -> None:
         PriceTable.from_toml("[[[")
     with pytest.raises(ValueError, match=r"no table of prices: .*`cahced`"):
         PriceTable.from_toml("models.m = {prompt = 1, completion = 1, cahced = 1}")
+
+
+def test_tables_that_are_read_already() -> None:
+    text = 'as_of = 2026-01-02\n[models]\nm = {prompt = 0.1, completion = "2"}'
+    assert table_of(tomllib.loads(text)) == PriceTable.from_toml(text)
+    with pytest.raises(ValueError, match=r"no table of prices: .*`modles`"):
+        table_of({"modles": {}})

@@ -216,7 +216,9 @@ def main() -> int:
             if options.only not in (None, name):
                 continue
             where = f"http://127.0.0.1:{provider}"
-            process = spawned.Process(target=run_application, args=(name, where, ports), daemon=True)
+            process = spawned.Process(
+                target=run_application, args=(name, where, ports), daemon=True
+            )
             process.start()
             port = ports.get(timeout=WITHIN)
             cost = asyncio.run(measure(name, port, provider, paced, blast))
@@ -225,8 +227,12 @@ def main() -> int:
             process.join()
     server.kill()
     result = {
-        name: Cost(*(statistics.median(column) for column in zip(*(
-            asdict(cost).values() for cost in some), strict=True)))
+        name: Cost(
+            *(
+                statistics.median(column)
+                for column in zip(*(asdict(cost).values() for cost in some), strict=True)
+            )
+        )
         for name, some in costs.items()
     }
     for name, cost in result.items():

@@ -225,6 +225,17 @@ def test_a_finished_stream_stays_for_its_time() -> None:
     assert log.read(Place(2, 1)) == []
 
 
+def test_a_finished_stream_loses_its_start_to_no_age_of_its_own() -> None:
+    log = log_of("a", retention=Retention(seconds=60.0))
+    append(log, "b", now=50.0)
+    sealed = log.seal(COMPLETE, 55.0)
+    assert sealed is not None
+    log.written(sealed.number)
+    assert log.trim(114.9) == 1
+    assert text_of(log.read(START)) == "ab"
+    assert log.trim(115.0) == 4
+
+
 @pytest.mark.parametrize("field", ["seconds", "bytes", "entries"])
 def test_nothing_is_kept_for_nothing(field: str) -> None:
     with pytest.raises(ValueError, match=f"Retention.{field}"):

@@ -7,8 +7,9 @@ breaking the response off: an orderly end would say that the answer is whole.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import re
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import anyio
@@ -19,7 +20,7 @@ from sans_io_stream.relay import START, CursorGone, Place
 
 from .http import begin, send_whole
 from .reading import AT_ONCE, BEHIND, Reader
-from .runtimes import unless_left
+from .runtimes import Watch
 
 if TYPE_CHECKING:
     from .http import Receive, Request, Send
@@ -34,6 +35,7 @@ BY_TYPE = {
     "application/json-lines": "jsonl",
     "text/plain": "text",
 }
+WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")
 NOT_KEPT = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 """No proxy keeps a stream, or collects it before it hands it on."""
 
@@ -43,12 +45,24 @@ class BrokenOff(Exception):
 
 
 def framing_of(request: Request) -> str:
-    """The framing that a request accepts: that of the first type that is one."""
+    """The framing that a request accepts most: that of the first type that is one, among those
+    with the highest weight (RFC 9110, 12.4.2)."""
+    best, found = 0.0, "sse"
     for one in (request.header("accept") or "").split(","):
-        kind = one.partition(";")[0].strip().lower()
-        if kind in BY_TYPE:
-            return BY_TYPE[kind]
-    return "sse"
+        kind, *parameters = one.lower().split(";")
+        weight = weight_in(parameters)
+        if kind.strip() in BY_TYPE and weight > best:
+            best, found = weight, BY_TYPE[kind.strip()]
+    return found
+
+
+def weight_in(parameters: list[str]) -> float:
+    """The weight among the parameters of a type; 1 where none is."""
+    for one in parameters:
+        found = WEIGHT.fullmatch(one.strip())
+        if found is not None:
+            return float(found[1])
+    return 1.0
 
 
 @dataclass(frozen=True)
@@ -85,7 +99,7 @@ async def send_stream(
     reader = Reader(running, encoder, place, counts=shape.counts)
     named = [("x-stream-id", running.meta.id)]
 
-    async def answer() -> None:
+    async with Attended(running, receive):
         if patience and await failed_at_once(running, patience):
             assert running.end is not None
             await send_refusal(send, shape.format, error_of(running.end), named)
@@ -96,8 +110,6 @@ async def send_stream(
             await send({"type": "http.response.body", "body": data, "more_body": True})
         if not encoder.must_abort:
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    await attend(running, receive, answer)
     if encoder.must_abort:
         raise BrokenOff
 
@@ -110,25 +122,45 @@ async def failed_at_once(running: Running, patience: float) -> bool:
     return running.in_vain
 
 
-async def attend(running: Running, receive: Receive, answer: Callable[[], Awaitable[None]]) -> None:
-    """``answer``, for as long as the client is there. It is a reader meanwhile.
+class Attended:
+    """A client that reads: what is within goes on for as long as it is there, and is broken off
+    without an error when it leaves.
 
     Raises ``ConnectionError`` where the server says by an error that the client has gone.
     """
-    running.readers += 1
-    try:
-        await unless_left(receive, answer)
-    except* OSError:
+
+    __slots__ = ("_running", "_watch")
+
+    def __init__(self, running: Running, receive: Receive) -> None:
+        self._running = running
+        self._watch = Watch(receive)
+
+    async def __aenter__(self) -> None:
+        self._running.readers += 1
+        await self._watch.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        self._running.readers -= 1
+        try:
+            broken_off = await self._watch.__aexit__(kind, error, trace)
+        except* OSError:
+            pass
+        else:
+            if not isinstance(error, OSError):
+                return broken_off
         raise ConnectionAbortedError("the client left") from None
-    finally:
-        running.readers -= 1
 
 
 async def send_collected(running: Running, format: str, receive: Receive, send: Send) -> None:
     """The whole answer as one document, when it is there; or the error that it ended with."""
     named = [("x-stream-id", running.meta.id)]
 
-    async def answer() -> None:
+    async with Attended(running, receive):
         transcript = await collected(running)
         assert transcript.end is not None
         if transcript.end.outcome != "complete":
@@ -136,8 +168,6 @@ async def send_collected(running: Running, format: str, receive: Receive, send: 
             return
         body = whole_answer(transcript, format, created=int(running.meta.created))
         await send_whole(send, 200, body, named)
-
-    await attend(running, receive, answer)
 
 
 async def collected(running: Running) -> Transcript:

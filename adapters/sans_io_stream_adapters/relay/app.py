@@ -31,6 +31,7 @@ from .asking import (
     format_in,
     json_or_nothing,
     key_in,
+    streams_in,
 )
 from .config import UnknownModel
 from .http import Receive, Refused, Request, Scope, Send, bad, head_of, send_whole, with_body
@@ -49,7 +50,7 @@ __all__ = ["Relay"]
 
 ENTROPY = 16
 CANCELLED = StreamEnd("cancelled", ErrorInfo("cancelled", "the client ended it"))
-POLICY = ReconnectPolicy(max_retry_after=5.0)
+POLICY = ReconnectPolicy(max_retry_after=5.0, max_delay=4.0)
 """What is done before a client is told that a provider fails. A longer wait is the client's."""
 
 
@@ -178,8 +179,9 @@ class Relay:
         if cursor is not None:
             await self._go_on(cursor, owner, shape, receive, send)
             return
+        streams = streams_in(body, format)
         running = await self._begin(request, owner, format, body)
-        if body.get("stream", format == "native"):
+        if streams:
             # No longer than anybody waits for a sign of life.
             patience = self.config.heartbeat
             await send_stream(running, START, shape, receive, send, patience=patience)

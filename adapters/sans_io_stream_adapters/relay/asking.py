@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS", "Cursor", "counts_in", "cursor_in", "cursor_of", "format_in", "json_or_nothing",
-    "key_in",
+    "key_in", "streams_in",
 ]  # fmt: skip
 
 OURS = ("include_model", "include_finish_reason", "resume_from_event_id")
@@ -70,6 +70,16 @@ def format_in(request: Request, body: dict[str, Any], format: str) -> str:
     options = members(body.get("stream_options"))
     ours = format == "openai-chat" and any(name in options for name in OURS)
     return "holysheep" if ours else format
+
+
+def streams_in(body: dict[str, Any], format: str) -> bool:
+    """Whether the answer is to be a stream. Raises ``Refused`` for what says neither."""
+    told = body.get("stream")
+    if told is None:
+        return format == "native"
+    if not isinstance(told, bool):
+        raise bad("stream is true or false")
+    return told
 
 
 def counts_in(body: dict[str, Any], format: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -78,10 +78,10 @@ class Running:
             return False
         return all(isinstance(event, StreamEnd) for _, event in log.read(START, 1))
 
-    async def changed(self, due: float = math.inf) -> bool:
+    def changed(self, due: float = math.inf) -> Awaitable[bool]:
         """Wait for anything that a reader may have. False where ``due`` came first, on the
         loop's clock."""
-        return await self._changes.wait(due)
+        return self._changes.wait(due)
 
     def wake(self) -> None:
         """There is something."""

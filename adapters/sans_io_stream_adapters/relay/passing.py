@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING, Protocol, Self
 import anyio
 import msgspec
 
-from sans_io_stream import ErrorInfo, Event, StreamEnd, StreamRequest, Usage
-from sans_io_stream.headers import is_credential
+from sans_io_stream import (
+    ErrorInfo,
+    Event,
+    ReconnectPolicy,
+    StreamEnd,
+    StreamRequest,
+    Usage,
+)
+from sans_io_stream.secret import Secret
 from sans_io_stream.usage import merge_usage
 
 if TYPE_CHECKING:
@@ -34,6 +41,7 @@ KEY_STATUS = frozenset({401, 403, 407})
 UNREACHED = frozenset({"connection", "exhausted"})
 STOPS_WITHIN = 10.0
 """Seconds that a provider may take to hear that a generation is to end."""
+ONCE = ReconnectPolicy(max_retries=0)
 SHORTEST = 4
 """Characters below which a text is too common to be looked for."""
 
@@ -55,9 +63,8 @@ class Source(Protocol):
 
 def secrets_of(upstream: Upstream) -> tuple[str, ...]:
     """The credentials that an upstream is asked with."""
-    found = [upstream.api_key, upstream.options.get("access_token")]
-    found += [value for name, value in upstream.headers if is_credential(name)]
-    return tuple(str(one) for one in found if one and len(one) >= SHORTEST)
+    told = [upstream.api_key, *upstream.options.values(), *(value for _, value in upstream.headers)]
+    return tuple(str(one) for one in told if isinstance(one, Secret) and len(one) >= SHORTEST)
 
 
 class Teller:
@@ -104,6 +111,8 @@ class Teller:
         message = error.message
         if error.kind in UNREACHED:
             message = "the provider could not be reached"
+        elif error.status is not None and 300 <= error.status < 400:
+            message = "the provider answered with a redirect, and none is followed"
         for secret in secrets_of(self._upstream):
             message = message.replace(secret, "***")
         return msgspec.structs.replace(error, message=message)
@@ -130,9 +139,9 @@ class Passed:
         trace: TracebackType | None,
     ) -> None:
         asked = self._stream.stop_request()
-        await self._stream.aclose()
-        if asked is not None:
-            with anyio.move_on_after(STOPS_WITHIN, shield=True):
+        with anyio.move_on_after(STOPS_WITHIN, shield=True):
+            await self._stream.aclose()
+            if asked is not None:
                 await self._ask_to_stop(asked)
 
     async def batch(self) -> list[Event]:
@@ -151,6 +160,5 @@ class Passed:
             redirects=False,
             authorize=self._stream.request.authorize,
         )
-        async with self._open(request, on_error="event") as stream:
-            while await stream.batch():
-                pass
+        async with self._open(request, on_error="event", policy=ONCE) as stream:
+            await stream.batch()

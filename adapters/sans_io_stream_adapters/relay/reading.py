@@ -82,9 +82,10 @@ class Reader:
 
     def _written(self, found: list[tuple[Place, Event]]) -> bytes:
         cursor = self.running.log.cursor
+        encode = self.encoder.encode if self.counts else self._encoded
         pieces: list[bytes] = []
         for place, event in found:
-            pieces.append(self._encoded(event, cursor(place)))
+            pieces.append(encode(event, id=cursor(place)))
             self.place = place
             if isinstance(event, StreamEnd):
                 self.over = True

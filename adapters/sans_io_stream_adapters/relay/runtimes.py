@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Unpack
 
 import anyio
@@ -17,13 +17,15 @@ import sniffio
 from sans_io_stream_adapters.asyncio import AsyncioStream
 
 if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+
     from sans_io_stream import StreamRequest
     from sans_io_stream_adapters.loop import AsyncStream
     from sans_io_stream_adapters.stream import StreamOptions
 
     from .http import Receive
 
-__all__ = ["Changes", "changes", "open_stream", "unless_left"]
+__all__ = ["Changes", "Watch", "changes", "open_stream"]
 
 
 def on_trio() -> bool:
@@ -40,23 +42,47 @@ def open_stream(request: StreamRequest, **options: Unpack[StreamOptions]) -> Asy
     return AsyncioStream(request, **options)
 
 
-async def unless_left(receive: Receive, answer: Callable[[], Awaitable[None]]) -> None:
-    """``answer``, broken off when its client leaves. Raises what either of the two raises."""
-    if on_trio():
-        async with anyio.create_task_group() as group:
-            group.start_soon(leave, receive, group.cancel_scope)
-            await answer()
-            group.cancel_scope.cancel()
-        return
-    # A group takes two kilobytes for each reader, and has one task to look after.
-    with anyio.CancelScope() as scope:
-        watch = asyncio.get_running_loop().create_task(leave(receive, scope))
-        try:
-            await answer()
-        finally:
-            watch.cancel()
-    if watch.done() and not watch.cancelled():
-        watch.result()
+class Watch:
+    """Breaks off what is within, without an error, when the client leaves. Raises what either of
+    the two raises.
+
+    A task group would do the same. It takes two kilobytes for each reader, and this is one task.
+    """
+
+    __slots__ = ("_group", "_receive", "_scope", "_task")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._group: TaskGroup | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> None:
+        if on_trio():
+            self._group = anyio.create_task_group()
+            await self._group.__aenter__()
+            self._group.start_soon(leave, self._receive, self._group.cancel_scope)
+            return
+        self._scope = anyio.CancelScope()
+        self._scope.__enter__()
+        watching = leave(self._receive, self._scope)
+        self._task = asyncio.get_running_loop().create_task(watching)
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        if self._group is not None:
+            self._group.cancel_scope.cancel()
+            return await self._group.__aexit__(kind, error, trace)
+        task = self._task
+        assert task is not None
+        task.cancel()
+        broken_off = self._scope.__exit__(kind, error, trace)
+        if task.done() and not task.cancelled() and (error is None or broken_off):
+            task.result()
+        return broken_off
 
 
 async def leave(receive: Receive, scope: anyio.CancelScope) -> None:
@@ -86,28 +112,51 @@ def changes() -> Changes:
 
 
 class AsyncioChanges:
-    """A future for each who waits: one that is shared would be cancelled with any of them."""
+    """A future for each who waits: one that is shared would be cancelled with any of them. A timer
+    for all of them: most of what is due never comes, since something else does."""
+
+    __slots__ = ("_timer", "_waiting")
 
     def __init__(self) -> None:
-        self._waiting: list[asyncio.Future[bool]] = []
+        self._waiting: list[tuple[asyncio.Future[bool], float]] = []
+        self._timer: asyncio.TimerHandle | None = None
+        """Rings no later than the first of them is due; moved on only when it rings."""
 
     async def wait(self, due: float = math.inf) -> bool:
         loop = asyncio.get_running_loop()
-        future: asyncio.Future[bool] = loop.create_future()
-        timer = None if due == math.inf else loop.call_at(due, settle, future, False)
-        self._waiting.append(future)
+        waiting = loop.create_future(), due
+        self._waiting.append(waiting)
+        if due < math.inf and (self._timer is None or self._timer.when() > due):
+            self._set_timer(due)
         try:
-            return await future
-        finally:
-            if timer is not None:
-                timer.cancel()
-            if future in self._waiting:
-                self._waiting.remove(future)
+            return await waiting[0]
+        except BaseException:
+            if waiting in self._waiting:
+                self._waiting.remove(waiting)
+            raise
 
     def wake(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for future in waiting:
+        for future, _ in waiting:
             settle(future, True)
+
+    def _set_timer(self, time: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(time, self._ring)
+
+    def _ring(self) -> None:
+        """It is the time that the timer was set for."""
+        self._timer = None
+        now = asyncio.get_running_loop().time()
+        waiting, self._waiting = self._waiting, []
+        for future, due in waiting:
+            if due <= now:
+                settle(future, False)
+            else:
+                self._waiting.append((future, due))
+        if self._waiting and (first := min(due for _, due in self._waiting)) < math.inf:
+            self._set_timer(first)
 
 
 def settle(future: asyncio.Future[bool], value: bool) -> None:

@@ -71,8 +71,7 @@ class Scripted:
 def said(text: str, every: float = 0.0, first: float = 0.0) -> Scripted:
     """A stream that says a text, a letter each ``every`` seconds, and ends well."""
     words: list[Word] = [(first, [StreamStart("r1", "m")])]
-    for letter in text:
-        words.append((every, [TextDelta(letter)]))
+    words.extend((every, [TextDelta(letter)]) for letter in text)
     return Scripted(*words, (every, list(DONE)))
 
 

@@ -22,12 +22,14 @@ PATHS = {
     "native": "/v1/streams",
 }
 BACKENDS = ["asyncio", "trio"]
+BARE = {"anthropic", "ollama", "gemini"}
+"""Whose base URL is told without a version."""
 
 Main = Callable[[Relay, FaultServer], Awaitable[None]]
 
 
 def config_of(server: FaultServer, provider: str = "openai", **fields: Any) -> RelayConfig:
-    base = server.url if provider in ("anthropic", "ollama") else f"{server.url}/v1"
+    base = server.url if provider in BARE else f"{server.url}/v1"
     upstream = Upstream(name="test", provider=provider, api_key="upstream-key", base_url=base)
     return RelayConfig(upstreams=(upstream,), **fields)
 

@@ -152,6 +152,20 @@ def test_too_much_comes_while_nobody_reads(backend: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_ended_before_it_has_begun(backend: str) -> None:
+    async def main() -> None:
+        hub = hub_of()
+        wish = StreamEnd("cancelled", ErrorInfo("cancelled", "no"))
+        running = await hub.begin(meta_of(), lambda: said("never", every=1.0))
+        running.stop(wish)
+        running.stop(StreamEnd("interrupted"))
+        assert await ended(running) == wish
+        assert await read(running) == [wish]
+
+    virtually(backend, main)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_shutting_down_takes_no_longer_than_said(backend: str) -> None:
     async def main() -> None:
         hub = hub_of()

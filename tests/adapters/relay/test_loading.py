@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import traceback
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from sans_io_stream import Usage
 from sans_io_stream_adapters.relay import loading
 from sans_io_stream_adapters.relay.config import ClientKey, RelayConfig, RelayLimits, Route
 from sans_io_stream_adapters.relay.loading import TABLES, ConfigError, load_config
@@ -202,3 +204,36 @@ def test_nothing_in_any_place_breaks_the_reader(table: str, value: Any) -> None:
         except ConfigError:
             continue
         assert told.upstreams
+
+
+# ---- prices
+
+
+PRICES = '[prices.models]\nm = {prompt = "0.1", completion = 2}\n'
+USAGE = Usage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
+
+
+def test_prices_in_a_table_or_in_a_file(tmp_path: Path) -> None:
+    assert load(tmp_path, HOME).prices is None
+    told = load(tmp_path, HOME + PRICES).prices
+    assert told is not None
+    assert told.cost(USAGE, "m") == Decimal("2.1")
+    file = tmp_path / "prices.toml"
+    file.write_text(PRICES.replace("prices.", ""), "utf-8")
+    assert load(tmp_path, f'prices = "{file}"\n{HOME}').prices == told
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("prices = 1\n" + HOME, "prices: it has to be a table, or the path of a file, not int"),
+        ('prices = "/no/such/file"\n' + HOME, "prices: they cannot be read: No such file"),
+        (HOME + "[prices.models]\nm = {prompt = 1}\n", "missing required field `completion`"),
+        (HOME + PRICES.replace("completion", "complete"), "unknown field `complete`"),
+        (HOME + PRICES.replace("2}", "-2}"), "0 or more"),
+    ],
+)
+def test_prices_that_are_none(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(ConfigError, match="prices") as refused:
+        load(tmp_path, text)
+    assert why in str(refused.value)

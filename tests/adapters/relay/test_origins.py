@@ -1,0 +1,112 @@
+"""Web pages: none may ask anything, unless its origin is configured."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from sans_io_stream import Transcript
+from sans_io_stream_adapters.relay.config import ClientKey
+
+from .asgi import ask, talk
+from .scripted import BACKENDS, said, saying
+from .test_answering import relayed
+
+if TYPE_CHECKING:
+    from sans_io_stream_adapters.relay.app import Relay
+
+PAGE = "https://app.example"
+PREFLIGHT = {
+    "origin": PAGE,
+    "access-control-request-method": "POST",
+    "access-control-request-headers": "authorization,content-type,last-event-id",
+}
+KEYS = (ClientKey.of("ann", "key-of-ann"),)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_configured_page_may_ask(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    saying(monkeypatch, said("abc"))
+
+    async def main(relay: Relay) -> None:
+        for path, methods in [
+            ("/v1/chat/completions", "POST"),
+            ("/v1/streams", "POST"),
+            ("/v1/models", "GET"),
+            (f"/v1/streams/{'A' * 22}", "GET, DELETE"),
+        ]:
+            # A browser sends no key with this question.
+            told = await ask(relay, "OPTIONS", path, None, PREFLIGHT)
+            assert (told.status, told.body) == (204, b"")
+            assert told.headers["access-control-allow-origin"] == PAGE
+            assert told.headers["access-control-allow-methods"] == methods
+            allowed = told.headers["access-control-allow-headers"].split(",")
+            assert {"authorization", "last-event-id"} <= set(allowed)
+            assert told.headers["vary"] == "origin"
+            assert "access-control-allow-credentials" not in told.headers
+        headers = {"origin": PAGE, "authorization": "Bearer key-of-ann"}
+        answer = await ask(relay, "POST", "/v1/streams", talk(), headers)
+        assert Transcript.of(answer.events("native")).text == "abc"
+        assert answer.headers["access-control-allow-origin"] == PAGE
+        assert "x-stream-id" in answer.headers["access-control-expose-headers"]
+        # A page can read why it is refused.
+        for refused in (
+            await ask(relay, "POST", "/v1/streams", talk(), {"origin": PAGE}),
+            await ask(relay, "POST", "/v1/streams", b"{", headers),
+            await ask(relay, "OPTIONS", "/nowhere", None, PREFLIGHT),
+        ):
+            assert refused.status in (400, 401, 404)
+            assert refused.headers["access-control-allow-origin"] == PAGE
+
+    relayed(backend, main, cors_origins=(PAGE,), keys=KEYS)
+
+
+OTHERS = [
+    "https://evil.test",
+    "http://app.example",
+    f"{PAGE}:8443",
+    f"{PAGE}.evil.test",
+    "null",
+    "",
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("configured", [(), (PAGE,)])
+def test_no_other_page_may(backend: str, configured: tuple[str, ...]) -> None:
+    async def main(relay: Relay) -> None:
+        for origin in OTHERS if configured else [*OTHERS, PAGE]:
+            for method in ("OPTIONS", "POST"):
+                headers = {**PREFLIGHT, "origin": origin, "authorization": "Bearer key-of-ann"}
+                refused = await ask(relay, method, "/v1/streams", talk(), headers)
+                assert refused.status == 403
+                assert not any(name.startswith("access-control") for name in refused.headers)
+
+    relayed(backend, main, cors_origins=configured, keys=KEYS)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_all_pages_where_that_is_configured(backend: str) -> None:
+    async def main(relay: Relay) -> None:
+        for origin in (PAGE, "null"):
+            told = await ask(relay, "GET", "/v1/models", None, {"origin": origin})
+            assert told.status == 200
+            assert told.headers["access-control-allow-origin"] == origin
+
+    relayed(backend, main, cors_origins=("*",))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_no_list_of_headers_is_not_said_again(backend: str) -> None:
+    async def main(relay: Relay) -> None:
+        for wanted in ("a\r\nset-cookie: b", "a;b", "", "é"):
+            headers = {**PREFLIGHT, "access-control-request-headers": wanted}
+            told = await ask(relay, "OPTIONS", "/chat", None, headers)
+            assert told.status == 204
+            assert "access-control-allow-headers" not in told.headers
+        # Whoever is no browser learns what can be done.
+        told = await ask(relay, "OPTIONS", "/chat")
+        assert told.headers == {"allow": "POST, OPTIONS"}
+
+    relayed(backend, main, cors_origins=(PAGE,))
