@@ -2,17 +2,19 @@
 [--quick] [--json] [--slack 1.3]``.
 
 500 streams at once with two readers each, through the relay under uvicorn, and beside it, in the
-same run and in turns, through a plain ASGI application that passes the provider's bytes on as
-they come. Provider, application and readers are processes of their own, so that only the
-application is measured, and it is a new process in each round. A pass-through has no second
-reader of a stream: there the same 1,000 readers ask the provider 1,000 times. What is compared
-is the CPU for an event that a reader got, in the same number of readers at the same pace.
+same run and in turns, through plain ASGI applications that pass the provider's bytes on as they
+come. Provider, application and readers are processes of their own, so that the application alone
+is measured; it is a new process in each round. A pass-through has no second reader of a stream:
+there the same 1,000 readers have the provider asked 1,000 times. What is compared is the CPU for
+an event that a reader got, with as many readers, at the same pace.
 
-*Idle*: resident memory for each stream, its readers' connections and the server's share included,
-after the first event and before the second. *Paced*: an event of each stream at a time of its
-own, so that each is a wake-up of the loop; added latency is from the provider's write to the
-reader's read, less what it takes without anything between. *Blast*: many events of each stream at
-once. Exits with 1 if a gate does not hold.
+*Idle*: resident memory for each stream between two of its events. What the server alone takes for
+the two connections of its readers is measured in the same run; the rest is the relay's, its
+connection to the provider included. *Paced*: an event of each stream at a time of its own, so
+that each is a wake-up of the loop. *Blast*: many events of each stream at once, written together:
+a pass-through copies large pieces then, and looks at nothing. Waits are from the provider's write
+to the reader's read, and ``nothing between`` is what they are without any application. Exits with
+1 if a gate does not hold.
 """
 
 from __future__ import annotations
@@ -33,9 +35,11 @@ from .relay_sides import APPLICATIONS, run_application, run_provider
 STREAMS = 500
 READERS = 2
 GATE_MEMORY = 32 * 1024
-"""Bytes of an idle stream with its readers."""
+"""Bytes of an idle stream with its readers, without the server's own share."""
 GATE_CPU = 2.0
 """The relay's CPU for a delivered event, paced, in that of the pass-through."""
+OURS = "relay"
+SERVER = "server alone"
 BESIDE = "pass-through, httpx"
 """What the relay is compared with."""
 PACE = 0.5
@@ -97,7 +101,7 @@ async def connect(port: int, ask: bytes) -> Reader:
     return reader
 
 
-async def told(port: int, path: str) -> bytes:
+async def asked(port: int, path: str) -> bytes:
     """The body of what is there."""
     reader = await connect(port, GET.format(path).encode())
     await reader.gone
@@ -143,7 +147,7 @@ async def until(readers: list[Reader], events: int) -> None:
 
 async def left(readers: list[Reader], provider: int) -> None:
     """All of them are over."""
-    await told(provider, "/end")
+    await asked(provider, "/end")
     for reader in readers:
         reader.transport.close()
         await reader.gone
@@ -151,14 +155,14 @@ async def left(readers: list[Reader], provider: int) -> None:
 
 async def measure(name: str, port: int, provider: int, paced: int, blast: int) -> Cost:
     """One round with all streams, through what listens at ``port``."""
-    shares, passes = name == "relay", name != "server alone"
+    shares, passes = name == OURS, name != SERVER
 
     async def figures() -> tuple[float, float]:
         if port == provider:
             return 0.0, 0.0
         # The connections before it have been closed, and what is due has been done.
         await asyncio.sleep(0.5)
-        found = json.loads(await told(port, "/figures"))
+        found = json.loads(await asked(port, "/figures"))
         return found["cpu"], found["rss"]
 
     # What is made once is none of theirs.
@@ -173,12 +177,12 @@ async def measure(name: str, port: int, provider: int, paced: int, blast: int) -
     if not passes:
         await left(readers, provider)
         return Cost(opening, idle)
-    await told(provider, f"/paced/{paced}/{PACE}")
+    await asked(provider, f"/paced/{paced}/{PACE}")
     await until(readers, paced)
     cpu_2, _ = await figures()
     waits = sorted(wait / 1e9 for reader in readers for wait in reader.waits)
     begin = perf_counter()
-    await told(provider, f"/blast/{blast}")
+    await asked(provider, f"/blast/{blast}")
     await until(readers, paced + blast)
     took = perf_counter() - begin
     cpu_3, _ = await figures()
@@ -200,7 +204,6 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer events, one round")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--slack", type=float, default=1.0, help="multiply the gates")
-    parser.add_argument("--only", help="one of the applications")
     options = parser.parse_args()
     spawned = multiprocessing.get_context("spawn")
     ports: Queue[int] = spawned.Queue()
@@ -213,8 +216,6 @@ def main() -> int:
         direct = asyncio.run(measure("nothing between", provider, provider, paced, blast))
         costs.setdefault("nothing between", []).append(direct)
         for name in APPLICATIONS:
-            if options.only not in (None, name):
-                continue
             where = f"http://127.0.0.1:{provider}"
             process = spawned.Process(
                 target=run_application, args=(name, where, ports), daemon=True
@@ -226,18 +227,54 @@ def main() -> int:
             process.terminate()
             process.join()
     server.kill()
-    result = {
-        name: Cost(
-            *(
-                statistics.median(column)
-                for column in zip(*(asdict(cost).values() for cost in some), strict=True)
-            )
-        )
-        for name, some in costs.items()
-    }
+    result = {name: middle(some) for name, some in costs.items()}
+    ratio = statistics.median(
+        ours.paced / theirs.paced for ours, theirs in zip(costs[OURS], costs[BESIDE], strict=True)
+    )
+    own = result[OURS].idle - result[SERVER].idle
+    holds = own <= GATE_MEMORY * options.slack and ratio <= GATE_CPU * options.slack
+    if options.json:
+        found = {name: asdict(cost) for name, cost in result.items()}
+        print(json.dumps({"results": found, "own": own, "ratio": ratio, "holds": holds}, indent=1))
+    else:
+        show(result, own, ratio, options.slack)
+    return 0 if holds else 1
+
+
+def middle(some: list[Cost]) -> Cost:
+    """The median of each figure."""
+    columns = zip(*(asdict(cost).values() for cost in some), strict=True)
+    return Cost(*(statistics.median(column) for column in columns))
+
+
+HEADS = ("KiB idle", "opening", "paced", "wait P50", "P99", "blast", "events/s")
+UNITS = ("", "ms CPU", "µs CPU", "ms", "ms", "µs CPU", "")
+
+
+def show(result: dict[str, Cost], own: float, ratio: float, slack: float) -> None:
+    """Print the table, and the gates."""
+    print(f"{STREAMS} streams, {READERS} readers each")
+    print(f"{'':24}" + "".join(f"{head:>10}" for head in HEADS))
+    print(f"{'':24}" + "".join(f"{unit:>10}" for unit in UNITS))
     for name, cost in result.items():
-        print(f"{name:24}", {k: round(v, 7) for k, v in asdict(cost).items()})
-    return 0
+        figures = [
+            f"{cost.idle / 1024:.1f}",
+            f"{cost.opening * 1e3:.2f}",
+            f"{cost.paced * 1e6:.1f}",
+            f"{cost.p50 * 1e3:.2f}",
+            f"{cost.p99 * 1e3:.2f}",
+            f"{cost.blast * 1e6:.1f}",
+            f"{cost.rate:,.0f}",
+        ]
+        print(f"{name:24}" + "".join(f"{figure:>10}" for figure in figures))
+    print(f"an idle stream, without the server's share: {own / 1024:.1f} KiB, ", end="")
+    print(f"at most {GATE_MEMORY / 1024:.0f}: {told(own <= GATE_MEMORY * slack)}")
+    print(f"CPU for an event, paced, over {BESIDE}: {ratio:.2f} times, ", end="")
+    print(f"at most {GATE_CPU}: {told(ratio <= GATE_CPU * slack)}")
+
+
+def told(holds: bool) -> str:
+    return "holds" if holds else "BROKEN"
 
 
 if __name__ == "__main__":

@@ -38,6 +38,8 @@ class Reader:
     Raises ``CursorGone`` where the encoder cannot be told what came before.
     """
 
+    __slots__ = ("counts", "encoder", "over", "place", "running")
+
     def __init__(
         self, running: Running, encoder: Encoder, place: Place, *, counts: bool = True
     ) -> None:
