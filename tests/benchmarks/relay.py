@@ -126,15 +126,15 @@ class Cost:
     """Events that readers got in a second."""
 
 
-async def opened(port: int, shares: bool) -> list[Reader]:
+async def opened(port: int, shares: bool, count: int) -> list[Reader]:
     """The readers of one stream."""
     first = await connect(port, POST)
     if not shares:
-        return [first, *[await connect(port, POST) for _ in range(READERS - 1)]]
+        return [first, *[await connect(port, POST) for _ in range(count - 1)]]
     id = re.search(rb"\r\nx-stream-id: *([\w-]+)", await first.head, re.IGNORECASE)
     assert id is not None, await first.head
     ask = GET.format(f"/v1/streams/{id[1].decode()}?format=openai-chat").encode()
-    return [first, *[await connect(port, ask) for _ in range(READERS - 1)]]
+    return [first, *[await connect(port, ask) for _ in range(count - 1)]]
 
 
 async def until(readers: list[Reader], events: int) -> None:
@@ -153,8 +153,9 @@ async def left(readers: list[Reader], provider: int) -> None:
         await reader.gone
 
 
-async def measure(name: str, port: int, provider: int, paced: int, blast: int) -> Cost:
-    """One round with all streams, through what listens at ``port``."""
+async def measure(name: str, port: int, provider: int, paced: int, blast: int, count: int) -> Cost:
+    """One round with all streams and ``count`` readers of each, through what listens at
+    ``port``."""
     shares, passes = name == OURS, name != SERVER
 
     async def figures() -> tuple[float, float]:
@@ -166,11 +167,11 @@ async def measure(name: str, port: int, provider: int, paced: int, blast: int) -
         return found["cpu"], found["rss"]
 
     # What is made once is none of theirs.
-    await left(await opened(port, shares), provider)
+    await left(await opened(port, shares, count), provider)
     cpu_0, rss_0 = await figures()
     readers: list[Reader] = []
     for _ in range(STREAMS // AT_ONCE):
-        for some in await asyncio.gather(*(opened(port, shares) for _ in range(AT_ONCE))):
+        for some in await asyncio.gather(*(opened(port, shares, count) for _ in range(AT_ONCE))):
             readers += some
     cpu_1, rss_1 = await figures()
     opening, idle = (cpu_1 - cpu_0) / STREAMS, (rss_1 - rss_0) / STREAMS
@@ -204,6 +205,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer events, one round")
     parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
     parser.add_argument("--slack", type=float, default=1.0, help="multiply the gates")
+    parser.add_argument("--readers", type=int, default=READERS, help="of each stream")
     options = parser.parse_args()
     spawned = multiprocessing.get_context("spawn")
     ports: Queue[int] = spawned.Queue()
@@ -213,7 +215,9 @@ def main() -> int:
     paced, blast = (10, 20) if options.quick else (20, 50)
     costs: dict[str, list[Cost]] = {}
     for _ in range(1 if options.quick else 3):
-        direct = asyncio.run(measure("nothing between", provider, provider, paced, blast))
+        direct = asyncio.run(
+            measure("nothing between", provider, provider, paced, blast, options.readers)
+        )
         costs.setdefault("nothing between", []).append(direct)
         for name in APPLICATIONS:
             where = f"http://127.0.0.1:{provider}"
@@ -222,7 +226,7 @@ def main() -> int:
             )
             process.start()
             port = ports.get(timeout=WITHIN)
-            cost = asyncio.run(measure(name, port, provider, paced, blast))
+            cost = asyncio.run(measure(name, port, provider, paced, blast, options.readers))
             costs.setdefault(name, []).append(cost)
             process.terminate()
             process.join()
@@ -237,7 +241,7 @@ def main() -> int:
         found = {name: asdict(cost) for name, cost in result.items()}
         print(json.dumps({"results": found, "own": own, "ratio": ratio, "holds": holds}, indent=1))
     else:
-        show(result, own, ratio, options.slack)
+        show(result, own, ratio, options)
     return 0 if holds else 1
 
 
@@ -251,9 +255,10 @@ HEADS = ("KiB idle", "opening", "paced", "wait P50", "P99", "blast", "events/s")
 UNITS = ("", "ms CPU", "µs CPU", "ms", "ms", "µs CPU", "")
 
 
-def show(result: dict[str, Cost], own: float, ratio: float, slack: float) -> None:
+def show(result: dict[str, Cost], own: float, ratio: float, options: argparse.Namespace) -> None:
     """Print the table, and the gates."""
-    print(f"{STREAMS} streams, {READERS} readers each")
+    slack: float = options.slack
+    print(f"{STREAMS} streams, readers of each: {options.readers}")
     print(f"{'':24}" + "".join(f"{head:>10}" for head in HEADS))
     print(f"{'':24}" + "".join(f"{unit:>10}" for unit in UNITS))
     for name, cost in result.items():

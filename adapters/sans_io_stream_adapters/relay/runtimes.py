@@ -124,12 +124,13 @@ class AsyncioChanges:
 
     async def wait(self, due: float = math.inf) -> bool:
         loop = asyncio.get_running_loop()
-        waiting = loop.create_future(), due
+        future: asyncio.Future[bool] = loop.create_future()
+        waiting = future, due
         self._waiting.append(waiting)
         if due < math.inf and (self._timer is None or self._timer.when() > due):
             self._set_timer(due)
         try:
-            return await waiting[0]
+            return await future
         except BaseException:
             if waiting in self._waiting:
                 self._waiting.remove(waiting)
@@ -175,9 +176,10 @@ class TrioChanges:
         self._lot = trio.lowlevel.ParkingLot()
 
     async def wait(self, due: float = math.inf) -> bool:
-        with self._scope(deadline=due) as scope:
+        with self._scope(deadline=due):
             await self._lot.park()
-        return not scope.cancelled_caught
+            return True
+        return False
 
     def wake(self) -> None:
         self._lot.unpark_all()
