@@ -260,7 +260,7 @@ def show(result: dict[str, Cost], own: float, ratio: float, options: argparse.Na
     slack: float = options.slack
     print(f"{STREAMS} streams, readers of each: {options.readers}")
     print(f"{'':24}" + "".join(f"{head:>10}" for head in HEADS))
-    print(f"{'':24}" + "".join(f"{unit:>10}" for unit in UNITS))
+    print(f"{'':24}" + "".join(f"{unit:>10}" for unit in UNITS).rstrip())
     for name, cost in result.items():
         figures = [
             f"{cost.idle / 1024:.1f}",

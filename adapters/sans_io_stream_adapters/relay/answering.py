@@ -65,7 +65,7 @@ def weight_in(parameters: list[str]) -> float:
     return 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shape:
     """How a stream is written: ``format`` and ``framing``; without token counts, if ``counts``
     is False."""

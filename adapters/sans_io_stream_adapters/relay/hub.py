@@ -83,6 +83,10 @@ class Running:
         loop's clock."""
         return self._changes.wait(due)
 
+    def now(self) -> float:
+        """The time on the loop's clock."""
+        return self._changes.now()
+
     def wake(self) -> None:
         """There is something."""
         self._changes.wake()

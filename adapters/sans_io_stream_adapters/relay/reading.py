@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anyio
-
 from sans_io_stream import ErrorInfo, Event, Heartbeat, StreamEnd, Usage
 from sans_io_stream.relay import START, CursorGone, Place
 
@@ -66,7 +64,7 @@ class Reader:
         """The next bytes, waiting for them; empty behind the end."""
         running, log = self.running, self.running.log
         # Whoever asks has just taken what was there before.
-        due = log.heartbeat_due(anyio.current_time())
+        due = log.heartbeat_due(running.now())
         while not self.over:
             try:
                 found = log.read(self.place, AT_ONCE)

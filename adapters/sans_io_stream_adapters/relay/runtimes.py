@@ -97,6 +97,10 @@ async def leave(receive: Receive, scope: anyio.CancelScope) -> None:
 class Changes(Protocol):
     """The changes of one stream, for those who wait for the next."""
 
+    def now(self) -> float:
+        """The time on the loop's clock."""
+        ...
+
     async def wait(self, due: float = math.inf) -> bool:
         """Until there is one: True. False where ``due`` came first, on the loop's clock."""
         ...
@@ -121,6 +125,9 @@ class AsyncioChanges:
         self._waiting: list[tuple[asyncio.Future[bool], float]] = []
         self._timer: asyncio.TimerHandle | None = None
         """Rings no later than the first of them is due; moved on only when it rings."""
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
 
     async def wait(self, due: float = math.inf) -> bool:
         loop = asyncio.get_running_loop()
@@ -172,6 +179,7 @@ class TrioChanges:
     def __init__(self) -> None:
         import trio
 
+        self.now = trio.current_time
         self._scope = trio.CancelScope
         self._lot = trio.lowlevel.ParkingLot()
 
