@@ -31,7 +31,7 @@ from .events import (
     ToolCallDelta,
     Usage,
 )
-from .pricing import Amount, PriceTable, amount
+from .pricing import EXACT, Amount, PriceTable, amount
 from .tally import AccountKey, Pricing
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Budget:
         and the request's model has no price.
         """
         del now
-        key = AccountKey(request.provider, request.model)
+        key = AccountKey.of(request)
         if self.dollars is not None and self.pricing.cost(FREE, key) is None:
             raise UnknownPriceError(unpriced(key))
         reason = self.reason
@@ -139,7 +139,9 @@ class Budget:
         with self._lock:
             tokens, dollars = max(0, self._tokens), max(Decimal(0), self._dollars)
         return Left(
-            None if self.dollars is None else max(Decimal(0), self.dollars - dollars),
+            None
+            if self.dollars is None
+            else max(Decimal(0), EXACT.subtract(self.dollars, dollars)),
             None if self.tokens is None else max(0, self.tokens - tokens),
         )
 
@@ -158,7 +160,8 @@ class Budget:
             if new.dollars is None:
                 self._unpriced = True
             else:
-                self._dollars += new.dollars - (old.dollars or Decimal(0))
+                more = EXACT.subtract(new.dollars, old.dollars or 0)
+                self._dollars = EXACT.add(self._dollars, more)
 
     def __repr__(self) -> str:
         return f"<Budget {self.left}>"
@@ -270,5 +273,5 @@ class BudgetedStream:
                 self._key,
             )
             unpriced = unpriced or cost is None
-            dollars += cost or 0
+            dollars = EXACT.add(dollars, cost or 0)
         return Spent(tokens, None if unpriced else dollars)

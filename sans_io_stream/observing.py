@@ -26,7 +26,7 @@ class Watch(Protocol):
         ...
 
     def closed(self, now: float) -> None:
-        """Nothing more comes: the stream is over, or its consumer has left it."""
+        """Nothing more comes: the stream is over, or its consumer has left it. Told once."""
         ...
 
 

@@ -86,14 +86,16 @@ class PartialJSON:
     def feed(self, fragment: str | bytes | bytearray | memoryview) -> None:
         """Read the next fragment, of any size; bytes are UTF-8 and may be cut anywhere.
 
-        Raises ``StreamClosedError`` after ``close()``, and nothing for what the fragment says.
+        Raises ``StreamClosedError`` after ``close()``, ``TypeError`` for what is neither text
+        nor bytes, and nothing for what the fragment says.
         """
         if self._closed:
             raise StreamClosedError("PartialJSON.feed() after close(): make another reader")
         if self.error is not None:
             return
         if not isinstance(fragment, str):
-            self._decode(bytes(fragment))
+            # Of a number `bytes` would make so many zeros.
+            self._decode(bytes(memoryview(fragment)))
         elif fragment.isascii() and not self._tail and self._size + len(fragment) <= self._limit:
             self._size += len(fragment)
             self._take(fragment)

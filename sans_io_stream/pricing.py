@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation, localcontext
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from .model_names import model_keys
@@ -18,13 +18,25 @@ from .model_names import model_keys
 if TYPE_CHECKING:
     from .events import Usage
 
-__all__ = ["Amount", "Estimate", "Price", "PriceTable", "Prices", "amount", "day_of", "known_as"]
+__all__ = [
+    "EXACT",
+    "Amount",
+    "Estimate",
+    "Price",
+    "PriceTable",
+    "Prices",
+    "amount",
+    "day_of",
+    "known_as",
+]
 
 Amount = Decimal | int | str | float
 """A sum of money. A float is taken as it is written: ``0.1`` is a tenth."""
 Given = Mapping[str, "Price | Iterable[Price]"]
 """Prices by model: one, or those of several days."""
 MILLION = Decimal(1_000_000)
+EXACT = Context(prec=100)
+"""In it money is reckoned: a program may have set its own context to round."""
 
 
 class Prices(Protocol):
@@ -77,25 +89,26 @@ class Price:
         """
         if usage.prompt_tokens is None or usage.completion_tokens is None:
             return None
-        into = charged(
-            usage.prompt_tokens,
-            self.prompt,
-            (usage.cached_tokens, self.cached),
-            (usage.cache_write_tokens, self.cache_write),
-        )
-        out_of = charged(
-            usage.completion_tokens, self.completion, (usage.reasoning_tokens, self.reasoning)
-        )
-        return (into + out_of) / MILLION
+        with localcontext(EXACT):
+            into = charged(
+                usage.prompt_tokens,
+                self.prompt,
+                (usage.cached_tokens, self.cached),
+                (usage.cache_write_tokens, self.cache_write),
+            )
+            out_of = charged(
+                usage.completion_tokens, self.completion, (usage.reasoning_tokens, self.reasoning)
+            )
+            return (into + out_of) / MILLION
 
     def scaled(self, factor: Amount) -> Price:
         """The same price times ``factor``."""
         by = amount(factor, "factor")
         parts = (self.cached, self.cache_write, self.reasoning)
-        cached, written, reasoning = (None if part is None else part * by for part in parts)
-        return Price(
-            self.prompt * by, self.completion * by, cached, written, reasoning, self.valid_from
-        )
+        with localcontext(EXACT):
+            cached, written, reasoning = (None if part is None else part * by for part in parts)
+            prompt, completion = self.prompt * by, self.completion * by
+        return Price(prompt, completion, cached, written, reasoning, self.valid_from)
 
 
 def charged(whole: int, rate: Decimal, *parts: tuple[int | None, Decimal | None]) -> Decimal:
@@ -175,7 +188,7 @@ class PriceTable:
         """Put these in: those of a model take the place of all that it had."""
         found: dict[str, tuple[Price, ...]] = {}
         for model, given in prices.items():
-            several = (given,) if isinstance(given, Price) else tuple(given)
+            several = checked(model, (given,) if isinstance(given, Price) else given)
             key = model_keys(model)[0]
             found[key] = found.get(key, ()) + several
         for key, several in found.items():
@@ -239,7 +252,9 @@ class PriceTable:
             for model, (prompt, completion) in plan.items()
         }
         known = [cost for cost in costs.values() if cost is not None]
-        return Estimate(sum(known, Decimal(0)) if len(known) == len(costs) else None, costs)
+        with localcontext(EXACT):
+            total = sum(known, Decimal(0))
+        return Estimate(total if len(known) == len(costs) else None, costs)
 
     def scaled(self, factor: Amount) -> PriceTable:
         """The same table with every price times ``factor``: ``"0.5"`` for a gateway that takes
@@ -284,6 +299,16 @@ class PriceTable:
 def known_as(provider: str) -> str:
     """A provider's name in one spelling."""
     return provider.strip().lower().replace("_", "-")
+
+
+def checked(model: str, several: Iterable[object]) -> tuple[Price, ...]:
+    """The prices of a model. Raises ``TypeError`` for what is none."""
+    prices: list[Price] = []
+    for price in several:
+        if not isinstance(price, Price):
+            raise TypeError(f"{model!r} needs a Price(prompt, completion), or several of them")
+        prices.append(price)
+    return tuple(prices)
 
 
 def begins(price: Price) -> date:

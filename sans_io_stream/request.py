@@ -16,7 +16,15 @@ import msgspec
 from .capture.privacy import without_secrets
 from .dialects.registry import dialect_class
 from .dialects.shapes import is_object
-from .headers import HeaderPairs, Headers, check_header, has_credentials, header_pairs
+from .headers import (
+    HeaderPairs,
+    Headers,
+    check_header,
+    has_credentials,
+    header_pairs,
+    is_credential,
+)
+from .secret import Secret
 from .strategies.continuation import CONTINUATIONS
 from .url import parse_url
 
@@ -50,6 +58,10 @@ class HTTPRequest:
 
         Raises ``ValueError`` for a value that would break out of its line.
         """
+        for name, value in headers.items():
+            if value is not None and is_credential(name.replace("_", "-")):
+                # In place: a traceback shows the variables of this frame.
+                headers[name] = Secret(value)
         new = {name.replace("_", "-"): value for name, value in headers.items()}
         kept = [pair for pair in self.headers if pair[0] not in new]
         for name, value in new.items():

@@ -9,11 +9,21 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["Secret"]
+__all__ = ["Secret", "Unshown"]
 
 # RFC 6750, 2.1, and what vendors hand out: visible ASCII. A blank or a line break came along
 # with copying, and so did a quote or a dash that an editor made pretty.
 KEY = re.compile(r"[\x21-\x7e]+")
+
+
+class Unshown(bytes):
+    """Bytes in which credentials stand among other things: a request as it is sent. A slice of
+    them is plain bytes again."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} bytes>"
 
 
 class Secret(str):

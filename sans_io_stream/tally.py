@@ -14,10 +14,12 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 import msgspec
 
 from .events import Usage
+from .pricing import EXACT
 from .usage import COUNTS
 
 if TYPE_CHECKING:
     from .pricing import Prices
+    from .request import StreamRequest
 
 __all__ = ["Account", "AccountKey", "Entry", "Pricing", "Sums", "Tally"]
 
@@ -25,10 +27,16 @@ TOKENS = tuple(name for name in COUNTS if name != "cost")
 
 
 class AccountKey(NamedTuple):
-    """Whom tokens are accounted to."""
+    """Whom tokens are accounted to, and by whose prices."""
 
     provider: str | None
     model: str | None
+
+    @classmethod
+    def of(cls, request: StreamRequest, answers: str | None = None) -> Self:
+        """The provider and the model that ``request`` names; else its dialect, and the model
+        that ``answers``."""
+        return cls(request.provider or request.dialect, request.model or answers)
 
 
 class Pricing(NamedTuple):
@@ -64,19 +72,19 @@ class Tally:
         if cost is None:
             self.unpriced += 1
         else:
-            self.dollars += cost
+            self.dollars = EXACT.add(self.dollars, cost)
         if usage.cost is not None:
-            self.reported = (self.reported or Decimal(0)) + Decimal(repr(usage.cost))
+            self.reported = EXACT.add(self.reported or 0, Decimal(repr(usage.cost)))
 
     def merge(self, other: Self) -> None:
         """Add all of another tally."""
         self.generations += other.generations
         self.unpriced += other.unpriced
-        self.dollars += other.dollars
+        self.dollars = EXACT.add(self.dollars, other.dollars)
         for name, count in other.counts.items():
             self.counts[name] = self.counts.get(name, 0) + count
         if other.reported is not None:
-            self.reported = (self.reported or Decimal(0)) + other.reported
+            self.reported = EXACT.add(self.reported or 0, other.reported)
 
     @property
     def cost(self) -> Decimal | None:
@@ -162,14 +170,16 @@ class Sums:
 
     def account(self) -> Account:
         final, partial = self.final, self.partial
-        reported = [one for one in (final.reported, partial.reported) if one is not None]
+        together = Tally()
+        together.merge(final)
+        together.merge(partial)
         return Account(
             total=final.usage(final=True),
             partial=partial.usage(final=False),
             cost=final.cost,
             partial_cost=partial.cost,
-            reported_cost=sum(reported, Decimal(0)) if reported else None,
-            unpriced=final.unpriced + partial.unpriced,
+            reported_cost=together.reported,
+            unpriced=together.unpriced,
             streams=self.streams,
             uncounted=self.uncounted,
         )

@@ -151,7 +151,7 @@ class TimingsWatch:
 
     def saw(self, events: Sequence[Event], now: float) -> str | None:
         """Measure what came."""
-        visible = False
+        visible = lost = False
         for event in events:
             # Not a match: its class patterns take four times as long, and this is each delta.
             if isinstance(event, (TextDelta, RefusalDelta)):
@@ -161,13 +161,16 @@ class TimingsWatch:
             elif isinstance(event, Connected) and 200 <= event.status < 300:
                 self._once(0, now)
             elif isinstance(event, Disconnected):
-                self._last = None
+                lost = True
         if visible:
             self._once(1, now)
             between = self._waits[2]
             if self._last is not None and between is not None:
                 self._owner.add(between, now - self._last)
             self._last = now
+        if lost:
+            # Behind whatever came with it: what comes next comes over another connection.
+            self._last = None
         return None
 
     def closed(self, now: float) -> None:

@@ -55,7 +55,7 @@ class TokenTracker:
         """Watch one stream: an ``Observer`` does so. It is accounted to the provider and the
         model that ``request`` names; else to its dialect, and the model that answers."""
         del now
-        return TrackedStream(self, request.provider or request.dialect, request.model)
+        return TrackedStream(self, *AccountKey.of(request))
 
     def add(
         self,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from decimal import Decimal
+from decimal import Context, Decimal, Inexact, localcontext
 from itertools import pairwise
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +31,7 @@ from sans_io_stream import (
     StreamRequest,
     StreamStart,
     TextDelta,
+    TokenTracker,
     ToolCall,
     ToolCallDelta,
     UnknownPriceError,
@@ -201,6 +203,14 @@ def test_the_arguments_of_a_call_are_estimated_once() -> None:
     assert heard == ["{}", '{"x":1}']
 
 
+def test_a_call_of_another_generation_is_estimated_too() -> None:
+    budget = Budget(tokens=99, estimate=len)
+    watch = budget.begin(REQUEST, 0.0)
+    watch.saw([ToolCallDelta(0, "a", "f", "{}"), ToolCall(0, "a", "f", "{}")], 0.0)
+    watch.saw([Resumed("restart"), ToolCall(0, "b", "f", "[1]")], 0.0)
+    assert budget.spent_tokens == 5
+
+
 @given(st.lists(st.text(max_size=5), max_size=30), st.lists(st.integers(0, 30), max_size=4))
 def test_an_estimate_is_the_same_however_the_events_come(texts: list[str], cuts: list[int]) -> None:
     """Each piece is estimated once, in whatever batches they are seen."""
@@ -211,6 +221,25 @@ def test_an_estimate_is_the_same_however_the_events_come(texts: list[str], cuts:
     for begin, end in pairwise(places):
         watch.saw(events[begin:end], 0.0)
     assert whole.spent_tokens == pieces.spent_tokens == len("".join(texts))
+
+
+def test_no_context_of_the_programs_own_rounds_it() -> None:
+    prices = PriceTable({"m": Price("1000000", "0.1234567")})
+    budget, tracker = Budget(dollars=9999, prices=prices), TokenTracker(prices)
+    with localcontext(Context(prec=3, traps=[Inexact])):
+        for counts in (usage(9000, 0), usage(0, 1), usage(0, 1)):
+            told = msgspec.structs.replace(counts, final=True, cost=0.001234567)
+            for watch in (budget.begin(REQUEST, 0.0), tracker.begin(REQUEST, 0.0)):
+                watch.saw([told], 0.0)
+                watch.closed(0.0)
+        spent = Decimal("9000.0000002469134")
+        assert budget.spent_dollars == tracker.cost == spent
+        assert budget.left.dollars == Decimal("998.9999997530866")
+        assert tracker.reported_cost == Decimal("0.003703701")
+        price = prices.scaled("0.1234567").price("m")
+        assert price is not None
+        assert price.completion == Decimal("0.01524155677489")
+        assert prices.estimate({"m": (1, 1), "M": (2, 0)}).total == Decimal("3.0000001234567")
 
 
 # ---- generations, ends, and beginning anew

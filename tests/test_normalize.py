@@ -299,10 +299,17 @@ SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.c
 KEYS = st.sampled_from(
     sorted({key for all_ in SPELLINGS.values() for one in all_ for key in one.keys})
 )
-VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(KEYS, inner))
+VALUES = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+    max_leaves=8,
+)
 
 
-@given(st.dictionaries(KEYS | st.text(), VALUES), st.sampled_from(sorted(DIALECTS)))
+@given(
+    st.dictionaries(KEYS | st.text(max_size=4), VALUES, max_size=8),
+    st.sampled_from(sorted(DIALECTS)),
+)
 def test_whatever_a_provider_sent_is_taken(raw: dict[str, Any], provider: str) -> None:
     """No exception, no negative count, and a source that can be written."""
     usage = normalize(raw, provider)

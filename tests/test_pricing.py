@@ -109,6 +109,12 @@ def test_what_is_no_price_raises(wrong: Any) -> None:
 # ---- a table
 
 
+@pytest.mark.parametrize("wrong", [(2.5, 10), [{"prompt": 1, "completion": 2}], "2.50"], ids=repr)
+def test_a_table_takes_prices_alone(wrong: Any) -> None:
+    with pytest.raises(TypeError, match=r"'acme-1' needs a Price\("):
+        PriceTable({"acme-1": wrong})
+
+
 def test_an_unknown_model_costs_none() -> None:
     table = PriceTable()
     for name in ("gpt-4.1-mini", "gpt-4", "claude-sonnet-4", "", "deepseek-v3.2:free"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import Any
 
 import pytest
@@ -203,3 +204,16 @@ def test_one_http_request_is_made_from_another() -> None:
 @pytest.mark.parametrize("body", [b"", b"[1]", b"{", b"null", b"\xff"])
 def test_a_body_that_is_no_object_is_none(body: bytes) -> None:
     assert HTTPRequest("POST", URL, body=body).json() is None
+
+
+@pytest.mark.parametrize("ending", ["\n", " ", "\x00"])
+def test_a_header_that_is_refused_does_not_show_its_key(ending: str) -> None:
+    request = HTTPRequest("GET", "https://api.test/")
+    with pytest.raises(ValueError, match="authorization") as refused:
+        request.with_headers(authorization="Bearer tok-4711" + ending, x_api_key="key-0815")
+    told = traceback.TracebackException.from_exception(refused.value, capture_locals=True)
+    # The first frame is this one.
+    shown = "".join(told.format()).partition("in with_headers")[2]
+    assert "value" in shown
+    assert "tok-4711" not in shown
+    assert "key-0815" not in shown

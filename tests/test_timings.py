@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -90,6 +91,73 @@ def test_the_waits_of_one_stream() -> None:
     assert told.between.count == 2
     assert told.between.p50 == pytest.approx(2.0, rel=ERROR)
     assert told.between.p99 == pytest.approx(4.0, rel=ERROR)
+
+
+READS = st.lists(
+    st.tuples(
+        st.floats(min_value=0.001, max_value=99),
+        st.sampled_from(
+            [
+                [TextDelta("x")],
+                [TextDelta("x"), RefusalDelta("y")],
+                [TextDelta("")],
+                [ReasoningDelta("z")],
+                [TextDelta("x"), Disconnected()],
+                [Disconnected()],
+                [Connected(503)],
+                [Connected(200)],
+            ]
+        ),
+    ),
+    max_size=30,
+)
+
+
+@given(st.lists(READS, max_size=5))
+def test_percentiles_are_those_of_the_waits_that_there_were(
+    streams: list[list[tuple[float, list[Event]]]],
+) -> None:
+    timings = Timings()
+    waits: dict[str, list[float]] = {"first_byte": [], "first_delta": [], "between": []}
+    for reads in streams:
+        watch = timings.begin(request(), now := 1000.0)
+        heads, seen, breaks = list[float](), list[float](), list[float]()
+        for gap, events in reads:
+            now += gap
+            watch.saw(events, now)
+            heads += [now for event in events if event == Connected(200)]
+            seen += (
+                [now] if any(getattr(event, "text", "") in ("x", "y") for event in events) else []
+            )
+            breaks += [now] if Disconnected() in events else []
+        waits["first_byte"] += [one - 1000.0 for one in heads[:1]]
+        waits["first_delta"] += [one - 1000.0 for one in seen[:1]]
+        waits["between"] += [
+            later - before
+            for before, later in pairwise(seen)
+            if not any(before <= broken < later for broken in breaks)
+        ]
+    told = timings.latencies.get(("p", "m"))
+    for name, values in waits.items():
+        latency: Latency = Latency(0, None, None, None) if told is None else getattr(told, name)
+        assert latency.count == len(values)
+        for percent in (50, 90, 99):
+            measured = getattr(latency, f"p{percent}")
+            if values:
+                assert measured == pytest.approx(exact(values, percent), rel=ERROR + 1e-9)
+            else:
+                assert measured is None
+
+
+def test_a_break_in_the_read_that_brought_a_delta_is_a_reconnect_too() -> None:
+    timings = Timings()
+    watch = timings.begin(request(), 0.0)
+    watch.saw([TextDelta("a")], 1.0)
+    watch.saw([TextDelta("b"), Disconnected()], 3.0)
+    watch.saw([TextDelta("c")], 100.0)
+    (told,) = timings.latencies.values()
+    assert told.between.count == 1
+    assert told.between.p99 == pytest.approx(2.0, rel=ERROR)
 
 
 @pytest.mark.parametrize(

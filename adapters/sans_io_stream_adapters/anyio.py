@@ -12,14 +12,14 @@ from anyio.streams.tls import TLSStream
 from .calling import asked
 from .loop import AsyncStream, answered
 from .network import MOST
-from .pool import AsyncPool
+from .pool.driver import AsyncPool
+from .pool.tasks_scoped import ScopedTasks
 from .scoped import ScopedNetwork
-from .scoped_tasks import ScopedTasks
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
-    from .pooling import PoolOptions
+    from .pool.pooling import PoolOptions
     from .stream import StreamOptions
 
 __all__ = ["AnyioStream", "StreamPool", "ask", "chat", "open_stream"]
@@ -50,7 +50,9 @@ def chat(provider: str | StreamRequest, **fields: Any) -> AnyioStream:
 async def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
     """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
     with what there is of it, for any that is not complete."""
-    return await answered(chat(provider, **fields))
+    # Not through chat: fields that are handed on are copied, and only the copy is hidden.
+    request, options = asked(provider, fields)
+    return await answered(AnyioStream(request, **options))
 
 
 class AnyioStream(AsyncStream):

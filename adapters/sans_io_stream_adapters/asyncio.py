@@ -17,14 +17,14 @@ from .calling import asked
 from .dialling import dial
 from .loop import AsyncStream, answered
 from .network import MOST, OutOfTime
-from .pool import AsyncPool
-from .tasks_asyncio import AsyncioTasks
+from .pool.driver import AsyncPool
+from .pool.tasks_asyncio import AsyncioTasks
 from .tls import Layers
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
-    from .pooling import PoolOptions
+    from .pool.pooling import PoolOptions
     from .stream import StreamOptions
 
 __all__ = ["AsyncioStream", "StreamPool", "ask", "chat", "open_stream"]
@@ -58,7 +58,9 @@ def chat(provider: str | StreamRequest, **fields: Any) -> AsyncioStream:
 async def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
     """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
     with what there is of it, for any that is not complete."""
-    return await answered(chat(provider, **fields))
+    # Not through chat: fields that are handed on are copied, and only the copy is hidden.
+    request, options = asked(provider, fields)
+    return await answered(AsyncioStream(request, **options))
 
 
 class AsyncioStream(AsyncStream):

@@ -10,21 +10,23 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, cast
 
+from sans_io_stream import StreamRequest
+from sans_io_stream.headers import header_items
 from sans_io_stream.secret import Secret
 
 from .stream import StreamOptions
 
 if TYPE_CHECKING:
-    from sans_io_stream import StreamRequest
     from sans_io_stream.providers import Provider
     from sans_io_stream.request import Authorizer
 
 __all__ = ["asked"]
 
 OPTIONS = frozenset(StreamOptions.__annotations__)
-SECRETS = ("api_key", "access_token")
-CREDENTIALS = (*SECRETS, "authorize")
-"""Any one of them says who is asking."""
+CREDENTIALS = ("api_key", "access_token", "authorize")
+CREDENTIAL_HEADERS = frozenset({"authorization", "api-key", "x-api-key", "x-goog-api-key"})
+"""Any one of these says who is asking. A gateway's own header beside them does not."""
+HIDDEN = frozenset({"api_key", "access_token", "headers"})
 
 
 def by_aws(fields: dict[str, Any]) -> Authorizer | None:
@@ -46,14 +48,15 @@ def asked(
 
     ``fields`` are arguments of the provider's builder, fields of its API, and the options of
     ``StreamOptions``. Its secrets are wrapped in place, so that no traceback shows them. Raises
-    ``ValueError`` for a provider that nobody knows and for a key that is nowhere to be found,
-    ``TypeError`` for fields beside a request that is made already.
+    ``ValueError`` for a provider that nobody knows and for a key that is none, or nowhere to be
+    found, ``TypeError`` for fields beside a request that is made already.
     """
-    for name in SECRETS:
-        if isinstance(fields.get(name), str):
-            fields[name] = Secret(fields[name])
+    if not HIDDEN.isdisjoint(fields):
+        from sans_io_stream.providers.building import hide
+
+        hide(fields)
     options = cast("StreamOptions", {name: fields.pop(name) for name in OPTIONS & fields.keys()})
-    if not isinstance(provider, str):
+    if isinstance(provider, StreamRequest):
         if fields:
             raise TypeError(f"the request is made already: {', '.join(fields)} cannot be added")
         return provider, options
@@ -70,7 +73,8 @@ def complete(provider: Provider, fields: dict[str, Any]) -> None:
     for name, variables in provider.other_variables.items():
         if name not in fields and (value := from_environment(variables)):
             fields[name] = value
-    if any(fields.get(name) for name in CREDENTIALS):
+    headers = {name.lower() for name, _ in header_items(fields.get("headers", ()))}
+    if any(fields.get(name) for name in CREDENTIALS) or CREDENTIAL_HEADERS & headers:
         return
     key = from_environment(provider.key_variables)
     signer = SIGNERS.get(provider.name)

@@ -1,4 +1,5 @@
-"""The command line: ``sans-io-stream decode``, ``tour`` and ``demo``; ``docs/cli.md`` describes it.
+"""The command line: ``sans-io-stream decode``, ``tour``, ``demo`` and ``relay``; ``docs/cli.md``
+describes it.
 
 The rules of this file: standard output is data, standard error is for people. Everything is
 written while the bytes still come, once for each read. What a model says reaches a terminal
@@ -25,10 +26,12 @@ from sans_io_stream.errors import CaptureError, Outcome, UnknownDialectError
 from sans_io_stream.policy import Limits
 from sans_io_stream.transcript import Transcript
 
-from . import demo
+from . import cli_relay, demo
 from .cli_output import (
+    PROGRAM,
     EventOutput,
     TextOutput,
+    UsageError,
     closed,
     drop,
     flush_output,
@@ -36,6 +39,7 @@ from .cli_output import (
     harmless_json,
     has_colours,
     output,
+    tell,
 )
 
 if TYPE_CHECKING:
@@ -43,14 +47,15 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-PROGRAM = "sans-io-stream"
 EXIT_CODES: dict[Outcome, int] = {"complete": 0, "interrupted": 3, "cancelled": 3, "failed": 4}
 UNEXPECTED, USAGE, INTERRUPTED_BY_USER, BROKEN_PIPE = 1, 2, 130, 141
 EXIT_HELP = """\
 exit codes:
-  0    the answer is complete (tour: every stream agrees; demo: nothing lost or doubled)
+  0    the answer is complete (tour: every stream agrees; demo: nothing lost or doubled;
+       relay: stopped by SIGTERM, all that ran is sealed)
   1    something unexpected: a bug, a full disk, a tour that disagrees, a lossy demo
-  2    a wrong option, a file that cannot be read, a damaged capture
+  2    a wrong option or configuration, a file that cannot be read, a damaged capture, a port
+       that is taken
   3    interrupted: the body ended before the provider said that it is complete
   4    failed: the provider told an error, or the bytes break the wire format
   130  Ctrl-C
@@ -62,18 +67,14 @@ PATIENCE = 1.0
 """Seconds of silence before progress is worth showing, and between two showings 1/4 of it."""
 
 
-class _UsageError(Exception):
-    """What the caller can mend; the message says how."""
-
-
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     try:
         code = _run(argv)
         flush_output()
         return code
-    except _UsageError as error:
-        _tell(str(error))
+    except UsageError as error:
+        tell(str(error))
         return USAGE
     except KeyboardInterrupt:
         return INTERRUPTED_BY_USER
@@ -83,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         # What fails to be read is told where it is read: this is the output.
         drop(sys.stdout)
-        _tell(f"cannot write the output: {error.strerror or error}")
+        tell(f"cannot write the output: {error.strerror or error}")
         return UNEXPECTED
 
 
@@ -96,6 +97,8 @@ def _run(argv: Sequence[str] | None) -> int:
         return _tour(options.json)
     if options.command == "demo":
         return _demo(options)
+    if options.command == "relay":
+        return cli_relay.run(options)
     return _decode(options)
 
 
@@ -157,6 +160,15 @@ def _parser() -> argparse.ArgumentParser:
     shown.add_argument("--seed", type=int, default=13, metavar="N", help="where it is cut (13)")
     shown.add_argument("--no-resume", action="store_true", help="for the contrast: give up at once")
     shown.add_argument("--json", action="store_true", help="the account as one JSON object")
+
+    relay = commands.add_parser(
+        "relay",
+        help=cli_relay.HELP,
+        description=cli_relay.DESCRIPTION,
+        epilog=EXIT_HELP,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cli_relay.add_options(relay)
     return parser
 
 
@@ -179,7 +191,7 @@ def _decode(options: argparse.Namespace) -> int:
     }
     given = {name: value for name, value in given.items() if value is not None}
     if options.json and not options.summary:
-        raise _UsageError("--json shapes the summary: add --summary (events are JSON anyway)")
+        raise UsageError("--json shapes the summary: add --summary (events are JSON anyway)")
     transcript = Transcript(Limits(transcript_bytes=sys.maxsize))
     out = TextOutput() if options.text else EventOutput()
     try:
@@ -192,9 +204,9 @@ def _decode(options: argparse.Namespace) -> int:
             elif events:
                 transcript.add(events[-1])
     except UnknownDialectError as error:
-        raise _UsageError(f"{error}; give one of them as --dialect") from None
+        raise UsageError(f"{error}; give one of them as --dialect") from None
     except CaptureError as error:
-        raise _UsageError(f"{options.file}: {error}") from None
+        raise UsageError(f"{options.file}: {error}") from None
     finally:
         out.close()
     end = transcript.end
@@ -202,9 +214,9 @@ def _decode(options: argparse.Namespace) -> int:
     if options.summary:
         _tell_summary(transcript, decoding.dialect, options.json)
     elif options.text and end.outcome != "complete":
-        _tell(_said(end))
+        tell(_said(end))
     if options.text and decoding.dialect == "records" and options.dialect is None:
-        _tell("the records are of no known dialect: name one with --dialect, or leave out --text")
+        tell("the records are of no known dialect: name one with --dialect, or leave out --text")
     return EXIT_CODES[end.outcome]
 
 
@@ -212,9 +224,9 @@ def _reads(name: str) -> Iterator[bytes]:
     """The reads of a file, each returned as soon as there is one."""
     if name == "-":
         if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]
-            raise _UsageError("standard input is closed: give the path of a body or a capture")
+            raise UsageError("standard input is closed: give the path of a body or a capture")
         if sys.stdin.isatty():
-            _tell("reading from the terminal; Ctrl-D ends the input, Ctrl-C gives up")
+            tell("reading from the terminal; Ctrl-D ends the input, Ctrl-C gives up")
         # Below the buffer, which would wait until it is full.
         raw = getattr(sys.stdin.buffer, "raw", sys.stdin.buffer)
         yield from _until_empty(raw, "standard input")
@@ -222,12 +234,12 @@ def _reads(name: str) -> Iterator[bytes]:
     try:
         file = open(name, "rb", buffering=0)  # noqa: SIM115
     except FileNotFoundError:
-        raise _UsageError(
+        raise UsageError(
             f"there is no file {name!r}: give the path of a body or a capture, or - for standard "
             "input"
         ) from None
     except OSError as error:
-        raise _UsageError(f"cannot read {name!r}: {error.strerror}") from None
+        raise UsageError(f"cannot read {name!r}: {error.strerror}") from None
     with file:
         reads = _until_empty(file, repr(name))
         yield from _with_progress(reads, os.fstat(file.fileno()).st_size)
@@ -238,7 +250,7 @@ def _until_empty(file: BinaryIO, name: str) -> Iterator[bytes]:
         try:
             data = file.read(READ_SIZE)
         except OSError as error:
-            raise _UsageError(f"cannot read {name}: {error.strerror}") from None
+            raise UsageError(f"cannot read {name}: {error.strerror}") from None
         if not data:
             return
         yield data
@@ -325,16 +337,6 @@ def _lines(beginning: bytes, reads: Iterable[bytes]) -> Iterator[bytes]:
 # ---- what people are told
 
 
-def _tell(message: str) -> None:
-    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
-        try:
-            sys.stderr.write(f"{PROGRAM}: {harmless(message)}\n")
-            sys.stderr.flush()
-        except OSError:
-            # Where nobody can be told, the exit code has to do.
-            drop(sys.stderr)
-
-
 def _said(end: StreamEnd) -> str:
     return f"{end.outcome}: {end.error}" if end.error is not None else end.outcome
 
@@ -401,7 +403,7 @@ def _demo(options: argparse.Namespace) -> int:
     from .demo.show import shown_on, table
 
     if not 0 <= options.cuts <= MOST_CUTS:
-        raise _UsageError(f"--cuts is a number from 0 to {MOST_CUTS}, not {options.cuts}")
+        raise UsageError(f"--cuts is a number from 0 to {MOST_CUTS}, not {options.cuts}")
     out, colours = output(), has_colours(sys.stdout)
     text = io.TextIOWrapper(out, sys.stdout.encoding, "replace", write_through=True)
     show = shown_on(text, colours=colours)
@@ -421,7 +423,7 @@ def _demo(options: argparse.Namespace) -> int:
     except ModuleNotFoundError as missing:
         if missing.name != options.runtime:
             raise
-        raise _UsageError(
+        raise UsageError(
             f"{options.runtime} is not installed: pip install 'sans-io-stream[{options.runtime}]', "
             "or choose another --runtime"
         ) from None

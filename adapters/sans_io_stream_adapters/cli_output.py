@@ -1,4 +1,5 @@
-"""What the command line writes on standard output, and what a terminal may not be sent.
+"""What the command line writes: data on standard output, what people are told on standard error,
+and what a terminal may not be sent.
 
 A model, a server or a recorded file may say anything, escape sequences too: on a terminal
 whatever could command it or deceive its reader is shown, and not obeyed. Who reads a pipe
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from sans_io_stream.events import Event
 
 __all__ = [
+    "PROGRAM",
     "EventOutput",
     "TextOutput",
+    "UsageError",
     "closed",
     "drop",
     "flush_output",
@@ -29,13 +32,31 @@ __all__ = [
     "harmless_json",
     "has_colours",
     "output",
+    "tell",
 ]
+
+PROGRAM = "sans-io-stream"
 
 # C0 but tab and newline, DEL, C1; line separators; marks, overrides and isolates of direction.
 HARMFUL = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 DIM, RESET = "\x1b[2m", "\x1b[0m"
+
+
+class UsageError(Exception):
+    """What the caller can mend; the message says how."""
+
+
+def tell(message: str) -> None:
+    """Tell people something, on one line of standard error."""
+    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison]
+        try:
+            sys.stderr.write(f"{PROGRAM}: {harmless(message)}\n")
+            sys.stderr.flush()
+        except OSError:
+            # Where nobody can be told, the exit code has to do.
+            drop(sys.stderr)
 
 
 def output() -> BinaryIO:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
 
 from sans_io_stream import (
@@ -134,18 +135,28 @@ class Delivery:
         if self._end is not None or not events:
             return
         self._pending.extend(events)
+        raised: Exception | None = None
         for watch in self._watches:
-            reason = watch.saw(events, now)
-            if reason is not None:
-                self._cancel(reason)
+            try:
+                reason = watch.saw(events, now)
+            except Exception as error:  # noqa: BLE001  # raised when all others have seen it
+                raised = raised or error
+            else:
+                if reason is not None:
+                    self._cancel(reason)
+        if raised is not None:
+            raise raised
 
     def _put_away(self, now: float) -> None:
-        """Nothing more comes."""
+        """Nothing more comes: each watch is told so once, whatever another one raises."""
         untold, self._untold = self._untold, None
-        for watch in self._watches:
-            if untold is not None:
-                watch.saw([untold], now)
-            watch.closed(now)
+        watches, self._watches = self._watches, []
+        with ExitStack() as told:
+            # Last in, first out.
+            for watch in reversed(watches):
+                told.callback(watch.closed, now)
+                if untold is not None:
+                    told.callback(watch.saw, [untold], now)
 
     def _leave(self) -> None:
         """The consumer wants no more: what it has not taken is dropped."""

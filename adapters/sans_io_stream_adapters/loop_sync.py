@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar, Unpack
 
 from sans_io_stream import Event, Reconnecting, TextDelta, Transcript
 from sans_io_stream.session import (
@@ -23,9 +23,14 @@ from sans_io_stream.session import (
     Wait,
 )
 
-from .callbacks import called
+from .callbacks import Authorizing, called
 from .network import Basics, Network, OutOfTime
 from .stream import INTERRUPTED, Opened
+
+if TYPE_CHECKING:
+    from sans_io_stream import StreamRequest
+
+    from .stream import StreamOptions
 
 __all__ = ["Driven", "Stream", "Texts", "answered"]
 
@@ -44,6 +49,10 @@ class Driven(Opened, Generic[N]):
     """The primitives, which a subclass makes for each stream."""
     _calm: tuple[type[Step], ...]
     """Steps that can be broken off in their middle, and asked for again."""
+
+    def __init__(self, request: StreamRequest, **options: Unpack[StreamOptions]) -> None:
+        super().__init__(request, **options)
+        self._authorizing = Authorizing()
 
     def __enter__(self) -> Self:
         return self
@@ -98,25 +107,32 @@ class Driven(Opened, Generic[N]):
         self._leave()
         if self._busy:
             # Whoever is reading finishes what is begun here.
-            self._network.interrupt()
+            self._interrupt()
             return
         self._finish()
 
     def reconnect(self) -> None:
         """Drop the connection, and take the stream up on another one at once."""
         self._asked = self._session.reconnect
-        self._network.interrupt()
+        self._interrupt()
 
     def cancel(self, reason: str | None = None) -> None:
         """End the stream: whoever reads it gets ``StreamEnd("cancelled")``, with the reason."""
         self._asked = partial(self._session.cancel, reason)
+        self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Let what is at work stop soon."""
         self._network.interrupt()
+        self._authorizing.interrupt()
 
     def _finish(self) -> None:
         """Close what is open, without waiting for anything."""
         self._over = True
-        self._put_away(self._network.now())
-        self._network.close()
+        try:
+            self._put_away(self._network.now())
+        finally:
+            self._network.close()
 
     def _advance(self) -> None:
         """Carry out one step of the session, and keep what came of it."""
@@ -162,7 +178,8 @@ class Driven(Opened, Generic[N]):
         session, network = self._session, self._network
         match step:
             case Authorize():
-                request = called("authorize", self._authorize(step.request))
+                given = self._authorize(step.request)
+                request = self._authorizing.result(given, step.deadline)
                 return session.authorized(request, network.now())
             case Wait():
                 network.wait_until(step.until)

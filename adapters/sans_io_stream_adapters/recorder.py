@@ -2,7 +2,8 @@
 
 The first response goes to the path that was named, each further one beside it, with its
 number before the suffix (``answer.jsonl``, ``answer.2.jsonl``). Credentials are never kept:
-of a request the method and the URL without its secrets, of headers an allowlist.
+of a request the method and the URL without its secrets, of headers an allowlist. Where a server
+quotes the key that it was shown, asterisks stand for it, as many as it has characters.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sans_io_stream.capture import CaptureWriter
 from sans_io_stream.http import BodyEnd, Head, Item
+from sans_io_stream.session.lost import keys
 
 if TYPE_CHECKING:
     from _typeshed import StrPath
@@ -29,12 +31,14 @@ class Recorder:
         self._dialect = dialect
         self._responses = 0
         self._writer: CaptureWriter | None = None
+        self._keys: list[bytes] = []
 
     def __call__(self, request: HTTPRequest, item: Item) -> None:
         """Record one part of a response. A full disk ends the recording, with a warning."""
         if isinstance(item, Head):
             self.close()
             self._responses += 1
+            self._keys = [key.encode("latin-1") for key in keys((request,), None)]
             self._writer = CaptureWriter(
                 self._next_path(),
                 dialect=self._dialect,
@@ -44,6 +48,8 @@ class Recorder:
             )
         elif self._writer is not None:
             if isinstance(item, bytes):
+                for key in self._keys:
+                    item = item.replace(key, b"*" * len(key))
                 self._writer.write(item)
             else:
                 self._writer.finish("eof" if isinstance(item, BodyEnd) else "truncated")

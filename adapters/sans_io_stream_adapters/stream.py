@@ -139,9 +139,11 @@ class Opened(Delivery):
         return default_context() if self._context is None else self._context
 
     def _put_away(self, now: float) -> None:
-        if self._recorder is not None:
-            self._recorder.close()
-        super()._put_away(now)
+        try:
+            if self._recorder is not None:
+                self._recorder.close()
+        finally:
+            super()._put_away(now)
 
     def _cancel(self, reason: str | None) -> None:
         if self._asked is None or reason is None:

@@ -22,14 +22,14 @@ from typing import TYPE_CHECKING, Any, Unpack
 from .calling import asked
 from .loop_sync import Stream, answered
 from .network import MOST, OutOfTime, left
-from .pool_sync import Pool
+from .pool.driver_sync import Pool
 from .tls import Layers
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
-    from .pooling import PoolOptions
-    from .scope import Endable
+    from .pool.pooling import PoolOptions
+    from .pool.scope import Endable
     from .stream import StreamOptions
 
 __all__ = ["StreamPool", "SyncStream", "ask", "chat", "open_stream"]
@@ -69,7 +69,9 @@ def chat(provider: str | StreamRequest, **fields: Any) -> SyncStream:
 def ask(provider: str | StreamRequest, **fields: Any) -> Transcript:
     """The whole answer to what ``chat`` asks. Raises ``StreamInterrupted`` or ``StreamFailed``,
     with what there is of it, for any that is not complete."""
-    return answered(chat(provider, **fields))
+    # Not through chat: fields that are handed on are copied, and only the copy is hidden.
+    request, options = asked(provider, fields)
+    return answered(SyncStream(request, **options))
 
 
 class SyncStream(Stream):

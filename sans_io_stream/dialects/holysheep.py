@@ -83,6 +83,10 @@ class HolySheep(OpenAIChat):
             super().interpret(record, events)
         elif self.half is not None:
             self.join(self.half, record, events)
+        elif data.startswith(self.terminator):
+            # It has no id of its own; the event stream's is the cursor there, if it has one.
+            self.cursor = record.id or None
+            super().interpret(record, events)
         elif self.goes_on(data):
             self.half = record
         else:

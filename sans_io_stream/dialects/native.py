@@ -31,6 +31,7 @@ from .tolerant import REFUSED, TooDeep, Unreadable, exceeds, read_json
 if TYPE_CHECKING:
     from ..events import Event
     from ..framing.items import WireRecord
+    from ..resume import Cursor
 
 __all__ = ["Native"]
 
@@ -48,6 +49,23 @@ class Native(Dialect):
     tells_start: ClassVar[bool] = False
 
     end_told: StreamEnd | None = None
+
+    def pings(self, record: WireRecord) -> bool:
+        if super().pings(record):
+            return True
+        try:
+            event = decode_event(record.data)
+        except REFUSED:
+            return False
+        # Of the sender's connection: when the answer comes again, that may not.
+        return isinstance(event, (Heartbeat, *ELSEWHERE, *STRUCTURAL))
+
+    def point(self, cursor: Cursor) -> ResumePoint:
+        point = super().point(cursor)
+        if self.end_told is not None and self.end_told.outcome != "complete":
+            # From the token of an end nobody asks any more: it says that all was well.
+            return msgspec.structs.replace(point, ended=False)
+        return point
 
     def interpret(self, record: WireRecord, events: list[Event]) -> None:
         data = record.data

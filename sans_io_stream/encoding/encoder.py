@@ -70,8 +70,8 @@ class Encoder:
 
         ``id`` is the cursor of what is written, and goes to the last record of this call, so
         that whoever has seen it has seen all: the ``id`` field under the framing "sse", in the
-        format ``holysheep`` the chunk's own ``id`` too, under any framing. Elsewhere, and
-        where the event writes no record, it is not written.
+        format ``holysheep`` the chunk's own ``id`` too, under any framing, if that record is
+        one. Elsewhere, and where the event writes no record, it is not written.
 
         Raises ``StreamClosedError`` after ``StreamEnd``; ``ValueError`` for an id with a control
         character or anything else that some reader takes for a line end (U+2028), does not see
@@ -102,9 +102,9 @@ class Encoder:
         items: list[Item] = []
         self._format.write(event, items)
         self._learn(event, items)
-        if id is not None:
-            self._stamp(items, id)
         last = max((n for n, item in enumerate(items) if isinstance(item, Out)), default=-1)
+        if id is not None:
+            self._stamp(items, last, id)
         framed = [
             self._frames.frame(item, id if number == last else None)
             for number, item in enumerate(items)
@@ -156,13 +156,11 @@ class Encoder:
             if before == event.choice:
                 self._plain = learnt(event.text, event.choice, items)
 
-    def _stamp(self, items: list[Item], id: str) -> None:
-        """Give the last record that is an object its cursor, where the protocol has one."""
-        for number in range(len(items) - 1, -1, -1):
-            item = items[number]
-            if isinstance(item, Out) and isinstance(item.value, dict):
-                items[number] = self._format.stamp(item, id)
-                return
+    def _stamp(self, items: list[Item], last: int, id: str) -> None:
+        """Give the last record its cursor, where the protocol has one and it is an object."""
+        item = items[last] if last >= 0 else None
+        if isinstance(item, Out) and isinstance(item.value, dict):
+            items[last] = self._format.stamp(item, id)
 
     def _end(self, event: StreamEnd, framed: list[bytes]) -> None:
         self._ended = True

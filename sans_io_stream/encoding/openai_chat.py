@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import msgspec
 
+from ..dialects.anthropic import ANTHROPIC_REASONS
 from ..dialects.openai_chat import DELTA_STRUCTURAL, NAMED, OpenAIChat
 from ..dialects.shapes import is_array, is_object
 from ..events import Finish
@@ -144,7 +145,11 @@ class OpenAIChatFormat(Format, kw_only=True):
             out.append(self.chunk([], usage=chat_counts(self.usage)))
 
     def word_of(self, choice: int) -> str:
-        return finish_word(self.last_of(choice), self.dialect.reasons, BESIDE)
+        finish = self.last_of(choice)
+        if finish.raw_reason in ANTHROPIC_REASONS:
+            # Gateways leave such words in their chunks, and we read them; OpenAI's clients do not.
+            finish = msgspec.structs.replace(finish, raw_reason=None)
+        return finish_word(finish, self.dialect.reasons, BESIDE)
 
     def last_of(self, choice: int) -> Finish:
         """How a choice ended. Under ``stop`` and ``tool_calls`` all calls are taken for whole,

@@ -22,6 +22,7 @@ from . import (
     ollama,
     openai,
     openrouter,
+    relay,
     vertex,
     xai,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "openai",
     "openrouter",
     "provider_named",
+    "relay",
     "vertex",
     "xai",
 ]
@@ -67,6 +69,7 @@ PROVIDERS: dict[str, Provider] = {
         ollama.PROVIDER,
         bedrock.PROVIDER,
         holysheep.PROVIDER,
+        relay.PROVIDER,
         compatible.PROVIDER,
     )
 }
@@ -80,7 +83,7 @@ def provider_named(name: str) -> Provider:
 
     Raises ``ValueError`` for any other.
     """
-    key = name.lower().replace("_", "-")
+    key = str(name).lower().replace("_", "-")
     try:
         return PROVIDERS[ALIASES.get(key, key)]
     except KeyError:

@@ -32,6 +32,7 @@ __all__ = [
     "address",
     "bearer",
     "builder",
+    "hide",
     "label",
     "named",
     "post",
@@ -148,6 +149,10 @@ def post(
 
     Raises ``ValueError`` for a field that is no JSON, and what ``StreamRequest`` raises.
     """
+    if idempotency_key is not None and not isinstance(idempotency_key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ValueError("idempotency_key is a text, such as str(uuid.uuid4())")
+    if authorize is not None and not callable(authorize):
+        raise ValueError("authorize is a callable: from an HTTPRequest to the one that goes out")
     pairs = tuple(header_items(headers))
     given = {name.lower() for name, _ in pairs}
     ours = {"content-type": "application/json", **own, "idempotency-key": idempotency_key}

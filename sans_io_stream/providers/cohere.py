@@ -5,50 +5,14 @@ Usage comes unasked in ``message-end``. Source: cohere ``v2/raw_client.py``.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from .building import Authorizer, Headers, Provider, builder
-from .family import chat_request
-from .messages import Messages, system_named
-
-if TYPE_CHECKING:
-    from ..request import StreamRequest
+from .building import Provider
+from .family import chat_at
 
 __all__ = ["BASE_URL", "PROVIDER", "chat"]
 
 BASE_URL = "https://api.cohere.com"
 
-
-@builder
-def chat(
-    *,
-    model: str,
-    messages: Messages,
-    api_key: str | None = None,
-    base_url: str = BASE_URL,
-    headers: Headers = (),
-    authorize: Authorizer | None = None,
-    idempotency_key: str | None = None,
-    **fields: object,
-) -> StreamRequest:
-    """A streamed chat completion. ``fields`` are those of the API, as they are.
-
-    Raises ``ValueError`` for what cannot be asked.
-    """
-    return chat_request(
-        "cohere",
-        model,
-        system_named(messages),
-        fields,
-        base_url=base_url,
-        api_key=api_key,
-        headers=headers,
-        authorize=authorize,
-        idempotency_key=idempotency_key,
-        path="v2/chat",
-        dialect="cohere",
-    )
-
+chat = chat_at("cohere", BASE_URL, path="v2/chat", dialect="cohere", knows_developers=False)
 
 PROVIDER = Provider(
     "cohere",

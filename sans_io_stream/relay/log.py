@@ -70,6 +70,10 @@ class StreamLog:
         """The number of the last entry, written or not."""
         self._written = 0
         self._token: str | None = None
+        self._since = 0
+        """Events that were written behind the token."""
+        self._again = 0
+        """How many of those are still to come again, from the provider that goes on behind it."""
         self._end: StreamEnd | None = None
         self._touched = now
 
@@ -84,7 +88,9 @@ class StreamLog:
     ) -> StreamLog:
         """The log that was written down as these entries, all of them or the last ones.
 
-        Raises ``ValueError`` where their numbers do not follow one another.
+        Whoever goes on with it asks the provider from ``token``; events that were written behind
+        that come again, and are left out. Raises ``ValueError`` where the numbers do not follow
+        one another.
         """
         log = cls(id, now, retention, heartbeat)
         for one in entries:
@@ -95,6 +101,7 @@ class StreamLog:
                 log._before = Place(one.number - 1, -1)
             log._keep(one)
         log.written(log._last)
+        log._again = log._since
         return log
 
     # ---- writing
@@ -107,7 +114,7 @@ class StreamLog:
         """
         if self._end is not None:
             raise StreamClosedError("append() after seal(): the stream is over")
-        events = tuple(event for event in events if passed_on(event))
+        events = self._new(events)
         if any(isinstance(event, StreamEnd) for event in events):
             raise ValueError("a StreamEnd is not appended: seal() the stream with it")
         if not events:
@@ -118,8 +125,7 @@ class StreamLog:
         """The last entry: ``events``, and the end. None if the stream is sealed already."""
         if self._end is not None:
             return None
-        kept = tuple(event for event in events if passed_on(event))
-        return self._keep(entry(self._last + 1, (*kept, end), now, None))
+        return self._keep(entry(self._last + 1, (*self._new(events), end), now, None))
 
     def interrupt(self, why: str, now: float) -> Entry | None:
         """Seal a stream that nobody goes on with."""
@@ -133,6 +139,7 @@ class StreamLog:
         if number > self._last:
             raise ValueError(f"entry {number} was never appended; the last one is {self._last}")
         for one in islice(self._entries, self._index(self._written + 1), self._index(number) + 1):
+            self._since = 0 if one.token else self._since + len(one.events)
             self._token = one.token or self._token
         self._written = max(self._written, number)
 
@@ -168,6 +175,18 @@ class StreamLog:
         if id != self.id:
             raise CursorGone
         return self._valid(place)
+
+    def asked(self, cursor: str | None, *, quiet: bool = False) -> Place | None:
+        """Where a client goes on that asks with that cursor; without one at the start.
+
+        At the sealed end nothing follows. A ``quiet`` client is told nothing there, which is
+        None (status 204 to ``Last-Event-ID``); any other one gets the last event once more.
+        Raises ``CursorGone``.
+        """
+        place = self.place(cursor)
+        if self.end is None or place != self.last:
+            return place
+        return None if quiet else self.before_end
 
     def cursor(self, place: Place) -> str:
         """The cursor of a place."""
@@ -243,6 +262,12 @@ class StreamLog:
         return self.sealed and now >= self._touched + self.retention.seconds
 
     # ---- within
+
+    def _new(self, events: Iterable[Event]) -> tuple[Event, ...]:
+        """Those that are the clients' business, and were not written before a crash."""
+        told = tuple(event for event in events if passed_on(event))
+        known, self._again = self._again, max(0, self._again - len(told))
+        return told[known:]
 
     def _keep(self, one: Entry) -> Entry:
         self._entries.append(one)

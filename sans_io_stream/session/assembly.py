@@ -61,6 +61,10 @@ class Assembly(Standing):
         else:
             self._begin_seam(self.decoder, self.decoder.known)
 
+    def call(self, stream: str | None) -> None:
+        """The head of a response named the answer, or did not."""
+        self.progress.stream = stream or self.progress.stream
+
     def _new_decoder(self, generation: int, position: int) -> JoinedDecoder:
         content_type, status = self._content
         return JoinedDecoder(
@@ -298,7 +302,7 @@ class Assembly(Standing):
 
     def forget(self) -> None:
         """Nothing that was known of the last generation is true of the next one."""
-        self.decoder = self.token = None
+        self.decoder = self.token = self.progress.stream = None
 
     def next_generation(self, mode: Literal["restart", "continuation"] | None = None) -> None:
         """The next body is generated anew. If one was begun it may have been billed."""

@@ -29,6 +29,7 @@ from .count import Count
 from .document import SECONDS, Document
 from .endings import LOST, continuable, exhausted, patience, too_late, used_up
 from .ladder import EXACT, GENERATES, Attempt, Mode, Situation, next_attempt
+from .lost import without_keys
 from .onward import led_to
 from .proxy import Proxy
 from .wire import Wire
@@ -75,6 +76,7 @@ class Course:
         self._tap = tap
         self._strategy = request.strategy
         self._first = request.http()
+        self._shown: tuple[HTTPRequest, ...] = (self._first,)
         token = None if resume_from is None else decode_token(resume_from, request.dialect)
         self._token, self._resume_from = token, resume_from
         self._clocks = Clocks(self.timeouts)
@@ -105,8 +107,7 @@ class Course:
             tracked=self._strategy.kind is not None or "replay" in self.policy.allow,
             token=token,
         )
-        keeps = "continuation" in self.policy.allow
-        self._transcript = Transcript(self.limits) if keeps else None
+        self._transcript = Transcript(self.limits) if "continuation" in self.policy.allow else None
 
     def _set_out(self, now: float) -> list[Event]:
         """Take an answer up that is not at hand: of a token, or of a snapshot."""
@@ -137,7 +138,7 @@ class Course:
         self._count.connections += 1
         self._count.row += 1
         asked, options = self._attempt.request, (self.timeouts, self.limits, self._proxy)
-        authorize = self.request.authorizes(asked)
+        self._shown, authorize = (self._first, asked), self.request.authorizes(asked)
         self._wire = Wire(asked, now, *options, by_socket=self._by_socket, authorize=authorize)
 
     def _take(self, items: list[Item], now: float) -> list[Event]:
@@ -146,7 +147,7 @@ class Course:
         if self._tap is not None:
             # All that came, also behind what ends this attempt: the body of a redirect.
             for item in items:
-                self._tap(self._attempt.request, item)
+                self._tap(self._shown[-1], item)
         for item in items:
             if self._end is not None or self._state != "running":
                 break
@@ -180,6 +181,7 @@ class Course:
             self._count.begun, self._count.redirects = True, 0
             self._body, self._late = "answer", -1
             self._clocks.begin_body()
+            self._answer.call(self._strategy.stream_named(head.headers))
             mode = BODY_MODES.get(self._attempt.mode, "first")
             self._answer.begin(mode, head.get("content-type"), status)
         else:
@@ -329,6 +331,7 @@ class Course:
     ) -> list[Event]:
         """The connection is of no more use: try again, or end. ``stored`` says that asking
         for what there is would only bring the error again."""
+        error = without_keys(error, self._shown, self._proxy)
         events: list[Event] = [Disconnected(error)]
         exact = self._attempt.mode in EXACT and self._body == "answer"
         if exact and self._answer.fresh and not self._answer.refused:
@@ -427,6 +430,8 @@ class Course:
         return self._deliver(tail) + self._finish_with(end)
 
     def _finish_with(self, end: StreamEnd) -> list[Event]:
+        if end.error is not None:
+            end = StreamEnd(end.outcome, without_keys(end.error, self._shown, self._proxy))
         self._end, self._steady = end, None
         self._state = "ended"
         return [end]
@@ -442,5 +447,5 @@ class Course:
         end = events[-1] if events else None
         if isinstance(end, StreamEnd):
             # A limit, or bytes that are none of the framing's.
-            self._finish_with(end)
+            events[-1:] = self._finish_with(end)
         return events

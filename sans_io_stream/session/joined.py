@@ -236,6 +236,11 @@ class JoinedDecoder(StreamDecoder):
         """The error that the provider has told."""
         return None if self._dialect is None else self._dialect.error
 
+    @told.setter
+    def told(self, error: ErrorInfo) -> None:
+        assert self._dialect is not None
+        self._dialect.error = error
+
     # ---- reading
 
     def _finish(self, truncated: bool, error: ErrorInfo | None, events: list[Event]) -> None:

@@ -1,7 +1,8 @@
 """What a driver met on the network, as an ``ErrorInfo``: what it was, and no secret of it.
 
-Clients quote URLs and headers in their exceptions. What the request and the proxy hold of
-credentials is taken out of every message before it becomes an event.
+Clients quote URLs and headers in their exceptions, and servers the key that they refuse. What
+the request and the proxy hold of credentials is taken out of every message before it becomes an
+event.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from ..request import HTTPRequest
     from .proxy import Proxy
 
-__all__ = ["as_error", "only_dialled"]
+__all__ = ["as_error", "keys", "only_dialled", "without_keys"]
 
 LASTING = frozenset({"SSLCertVerificationError", "CertificateError"})
 """Names of exceptions that no other attempt makes good."""
@@ -42,6 +43,8 @@ DEPTH = 8
 URL = re.compile(r"https?://[^\s\"'<>]+", re.IGNORECASE)
 LEAST = 4
 """Characters of what is taken for a secret; of shorter ones messages are full."""
+KEY = 8
+"""The same in what a peer says, which has many more words than a client."""
 LONG = 16
 """A parameter of so many characters may be one, whatever its name."""
 
@@ -56,14 +59,33 @@ def as_error(
         name = type(error).__name__
         text = f"{name}: {error}" if str(error) else name
         told = ErrorInfo("connection", text, retryable=name not in LASTING)
-    message = URL.sub(_clean, told.message)
-    secrets = {secret for request in asked for secret in _secrets(request)}
+    message = _hidden(URL.sub(_clean, told.message), keys(asked, proxy, LEAST, LONG))
+    return told if message == told.message else msgspec.structs.replace(told, message=message)
+
+
+def without_keys(
+    error: ErrorInfo, asked: tuple[HTTPRequest, ...], proxy: Proxy | None
+) -> ErrorInfo:
+    """What a peer told, without the keys that it was shown: it may quote what it refuses."""
+    message = _hidden(error.message, keys(asked, proxy))
+    return error if message == error.message else msgspec.structs.replace(error, message=message)
+
+
+def keys(
+    asked: tuple[HTTPRequest, ...], proxy: Proxy | None, least: int = KEY, long: int | None = None
+) -> list[str]:
+    """What the requests and the proxy hold of credentials, the longest first. A parameter of the
+    URL as long as ``long`` is one, whatever its name."""
+    secrets = {secret for request in asked for secret in _secrets(request, long)}
     if proxy is not None:
         secrets.update(word for _, value in proxy.headers for word in _words(value))
-    for secret in sorted(secrets, key=len, reverse=True):
-        if len(secret) >= LEAST:
-            message = message.replace(secret, "***")
-    return told if message == told.message else msgspec.structs.replace(told, message=message)
+    return sorted((one for one in secrets if len(one) >= least), key=len, reverse=True)
+
+
+def _hidden(message: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        message = message.replace(secret, "***")
+    return message
 
 
 def only_dialled(error: BaseException | ErrorInfo) -> bool:
@@ -95,12 +117,12 @@ def _clean(found: re.Match[str]) -> str:
     return without_secrets(found[0]) or ""
 
 
-def _secrets(request: HTTPRequest) -> Iterator[str]:
+def _secrets(request: HTTPRequest, long: int | None) -> Iterator[str]:
     """What stands in a request and must not stand anywhere else."""
     query = request.url.partition("?")[2].partition("#")[0]
     for parameter in query.split("&"):
         name, _, value = parameter.partition("=")
-        if is_key(name) or len(value) >= LONG:
+        if is_key(name) or (long is not None and len(value) >= long):
             yield value
             yield unquote(value)
     for name, value in request.headers:

@@ -15,14 +15,15 @@ from ..errors import ErrorInfo, OutOfStepError, SnapshotError
 from ..events import Event, Heartbeat, StreamEnd, TextDelta
 from ..headers import Headers, header_items
 from ..http import BodyEnd, Head
+from ..request import HTTPRequest
 from .checkpoint import SessionState, dump, left, load
 from .course import Course
 from .endings import continuable
-from .lost import as_error, only_dialled
+from .lost import as_error, only_dialled, without_keys
 from .steps import Close, Done, Receive, Step, Wait
 
 if TYPE_CHECKING:
-    from ..request import HTTPRequest, StreamRequest
+    from ..request import StreamRequest
     from .joined import JoinedDecoder
     from .options import SessionOptions
     from .wire import Wire
@@ -93,9 +94,14 @@ class StreamSession(Course):
     def authorized(self, request: HTTPRequest, now: float) -> list[Event]:
         """``request`` is what ``Authorize`` asked for: the same one, with what this attempt needs.
 
-        Raises ``ValueError`` for a URL or a header that cannot be sent.
+        Raises ``ValueError`` for a URL or a header that cannot be sent, ``TypeError`` for what
+        is no ``HTTPRequest``.
         """
+        if not isinstance(request, HTTPRequest):  # pyright: ignore[reportUnnecessaryIsInstance]
+            kind = type(request).__name__
+            raise TypeError(f"authorize returns the HTTPRequest that goes out, not {kind}")
         self._expect("authorized", "authorize").authorized(request, now)
+        self._shown = (*self._shown, request)
         return []
 
     def connected(self, now: float) -> list[Event]:
@@ -155,8 +161,7 @@ class StreamSession(Course):
         if wire.phase == "connect" and not wire.by_socket and not only_dialled(error):
             # It may have been a client's connection, with the request on it.
             wire.sent_any = True
-        asked = (self._first, self._attempt.request, wire.request)
-        told = as_error(error, asked, self._proxy)
+        told = as_error(error, self._shown, self._proxy)
         return self._take(wire.lost(told, now), now)
 
     def closed(self, now: float) -> list[Event]:
@@ -251,7 +256,8 @@ class StreamSession(Course):
         """The call that ends a generation which goes on without its reader; None where there
         is no such call, nothing to end, or an id of the server's that no URL may hold.
 
-        It may be asked for after ``cancel``, and after any end but the provider's own.
+        It may be asked for after ``cancel``, and after any end but the provider's own. Whoever
+        sends it calls ``authorize`` with it, where the request has one.
         """
         # After a break that nothing mended the decoder is done, the provider may not be.
         over = self._answer.done if self._end is None else self._end.outcome == "complete"
@@ -273,6 +279,8 @@ class StreamSession(Course):
         if self._under_way:
             # Whoever goes on knows of no answer to what is under way.
             count.unanswered = True
+        if self._answer.told is not None:
+            self._answer.told = without_keys(self._answer.told, self._shown, self._proxy)
         held = self._not_before
         return dump(
             SessionState(

@@ -59,6 +59,8 @@ class Progress(msgspec.Struct):
     """The last opaque cursors."""
     retry: float | None = None
     """The reconnection time that the stream asked for last, in seconds."""
+    stream: str | None = None
+    """What the head of a response called the answer."""
 
 
 class AnswerState(msgspec.Struct, kw_only=True):

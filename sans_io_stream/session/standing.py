@@ -67,17 +67,18 @@ class Standing:
     def known(self) -> Known:
         """What a strategy may go on from."""
         token = self.token
+        stream = self.progress.stream
         if self.decoder is None or self.decoder.known is None:
             if token is None:
-                return Known()
-            return Known(token.origin.response_id, token.origin.stored, token.base)
+                return Known(stream=stream)
+            return Known(token.origin.response_id, token.origin.stored, token.base, stream)
         dialect = self.decoder.known
         trail = dialect.marked()
         cursor: Cursor | None = dialect.cursor
         if self.by_bytes:
             # Before the first record is whole there is nothing to know the body by.
             cursor = self.decoder.offset if trail.first is not None else None
-        return Known(dialect.response_id, trail.stored, cursor)
+        return Known(dialect.response_id, trail.stored, cursor, stream)
 
     @property
     def begun(self) -> bool:
@@ -109,6 +110,11 @@ class Standing:
     def told(self) -> ErrorInfo | None:
         """The error that the provider told in the stream."""
         return None if self._reading is None else self._reading.told
+
+    @told.setter
+    def told(self, error: ErrorInfo) -> None:
+        assert self._reading is not None
+        self._reading.told = error
 
     @property
     def _reading(self) -> JoinedDecoder | None:

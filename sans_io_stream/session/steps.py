@@ -16,9 +16,11 @@ __all__ = ["Authorize", "Close", "Connect", "Done", "Receive", "Send", "StartTLS
 
 class Authorize(msgspec.Struct, frozen=True):
     """Call ``StreamRequest.authorize`` with ``request``; then ``authorized`` with what it gave,
-    or ``connection_lost``. It comes before each ``Connect`` of a request that has one."""
+    or ``connection_lost``. It comes before each ``Connect`` of a request that has one. Its
+    deadline is that of the whole answer."""
 
     request: HTTPRequest
+    deadline: float | None = None
 
 
 class Connect(msgspec.Struct, frozen=True):

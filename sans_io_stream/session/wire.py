@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal
 
 from ..errors import ErrorInfo
 from ..http import BodyEnd, Broken, Exchange, Head, Item, connect_bytes, request_bytes
+from ..secret import Unshown
 from ..url import parse_url
 from .backoff import with_head
 from .steps import Authorize, Connect, Receive, Send, StartTLS, Step
@@ -107,7 +108,7 @@ class Wire:
         where = self._proxy if self._proxy is not None else self.url
         match self.phase:
             case "authorize":
-                return Authorize(self.request)
+                return Authorize(self.request, deadline)
             case "connect":
                 answer_by = sooner(self._response_deadline, deadline)
                 return Connect(where.host, where.port, limit, self.request, answer_by)
@@ -117,9 +118,10 @@ class Wire:
                 return StartTLS(self.url.host, limit)
             case "ask":
                 assert self._proxy is not None
-                return Send(connect_bytes(self.url.host_port, self._proxy.headers), limit)
+                return Send(Unshown(connect_bytes(self.url.host_port, self._proxy.headers)), limit)
             case "send":
-                return Send(self._data[self._offset : self._offset + SLICE], limit)
+                # Whoever interrupts a driver gets a traceback of what it was sending.
+                return Send(Unshown(self._data[self._offset : self._offset + SLICE]), limit)
             case _:
                 return Receive(limit)
 

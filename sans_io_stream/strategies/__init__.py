@@ -13,6 +13,7 @@ from .gemini_interactions import GeminiInteractionsStrategy
 from .holysheep import HolySheepStrategy
 from .llamacpp import LlamaCppStrategy
 from .openai_responses import OpenAIResponsesStrategy
+from .relay import RelayStrategy
 
 __all__ = ["BY_DIALECT", "STRATEGIES", "Known", "Strategy", "strategy_for", "strategy_named"]
 
@@ -27,6 +28,7 @@ STRATEGIES: dict[str, Strategy] = {
         EventSourceStrategy(),
         HolySheepStrategy(),
         LlamaCppStrategy(),
+        RelayStrategy(),
     )
 }
 

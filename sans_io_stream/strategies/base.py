@@ -16,6 +16,7 @@ from ..resume import Cursor, CursorKind
 
 if TYPE_CHECKING:
     from ..errors import ErrorInfo
+    from ..headers import HeaderPairs
     from ..request import HTTPRequest
 
 __all__ = ["Known", "Strategy", "call"]
@@ -35,6 +36,8 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     """The provider said that the answer goes on without its reader, and can be asked for."""
     cursor: Cursor | None = None
     """Where to go on; None for the start."""
+    stream: str | None = None
+    """What the head of the response calls the answer, where a strategy knows it by that."""
 
 
 class Strategy(msgspec.Struct, frozen=True):
@@ -70,6 +73,10 @@ class Strategy(msgspec.Struct, frozen=True):
         """Whether the first request may begin a generation that goes on without its reader:
         a blind second one would be billed beside it."""
         return False
+
+    def stream_named(self, headers: HeaderPairs) -> str | None:
+        """What the head of a response calls the answer that follows, names in lower case."""
+        return None
 
     def refused(self, status: int, error: ErrorInfo | None) -> bool:
         """Whether this answer to ``resume`` or ``replay`` says that there is no going on."""

@@ -47,10 +47,12 @@ def servers() -> Generator[tuple[StreamRequest, StreamRequest]]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(servers: object) -> Generator[None]:
+    gc.collect()
     before = counted()
     yield
     gc.collect()
-    assert counted() == before
+    # Less of them is no fault: a thread of an earlier test may have ended meanwhile.
+    assert all(after <= then for after, then in zip(counted(), before, strict=True)), before
 
 
 def counted() -> tuple[int, int]:

@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from sans_io_stream import ReconnectPolicy, StreamInterrupted, StreamRequest, TextDelta, Transcript
+from sans_io_stream import (
+    AuthenticationFailed,
+    RateLimited,
+    ReconnectPolicy,
+    StreamFailed,
+    StreamInterrupted,
+    StreamRequest,
+    TextDelta,
+    Transcript,
+)
 from sans_io_stream.providers import PROVIDERS, anthropic
 from sans_io_stream.providers.signing import SigV4
 from sans_io_stream.request import HTTPRequest
@@ -16,7 +25,7 @@ from sans_io_stream_adapters import asyncio as on_asyncio
 from sans_io_stream_adapters import calling, signing
 from sans_io_stream_adapters import sync as on_sync
 from sans_io_stream_adapters import trio as on_trio
-from sans_io_stream_adapters.testing import Cut, FaultServer
+from sans_io_stream_adapters.testing import Busy, Cut, FaultServer
 
 from .colours import COLOURS, run
 
@@ -85,6 +94,30 @@ def test_one_call_from_a_name_to_the_text(colour: str, monkeypatch: pytest.Monke
 
 
 @pytest.mark.parametrize("colour", COLOURS)
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, StreamFailed),
+        (401, AuthenticationFailed),
+        (403, AuthenticationFailed),
+        (429, RateLimited),
+        (503, StreamFailed),
+    ],
+)
+def test_a_refusal_is_its_error(colour: str, status: int, kind: type[StreamFailed]) -> None:
+    fields: dict[str, Any] = {"model": "m", "messages": HI, "api_key": KEY, "proxy": False}
+    fields["policy"] = ReconnectPolicy.never()
+    for call in (ask, texts):
+        with FaultServer("anthropic", faults=[Busy(status)]) as server:
+            with pytest.raises(StreamFailed) as raised:
+                call(colour, "anthropic", base_url=server.url, **fields)
+            assert len(server.seen.requests) == 1
+        assert type(raised.value) is kind
+        assert raised.value.end.error is not None
+        assert raised.value.end.error.status == status
+
+
+@pytest.mark.parametrize("colour", COLOURS)
 def test_an_answer_that_is_not_whole_is_none(colour: str) -> None:
     with FaultServer("openai-chat", pieces=9, faults=[Cut(at=0.6)]) as server:
         request, policy = server.request(), ReconnectPolicy.never()
@@ -125,6 +158,32 @@ def test_the_usual_variables_are_read(name: str, monkeypatch: pytest.MonkeyPatch
     assert all(KEY not in repr(value) for _, value in request.pairs)
     if "base_url" in provider.other_variables:
         assert request.url.startswith(f"http://{name}.test/base_url/")
+
+
+@pytest.mark.parametrize("name", ["Authorization", "api-key"])
+def test_so_does_a_header_that_is_a_credential(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    fields: dict[str, Any] = {"model": "m", "messages": HI, "headers": {name: KEY}}
+    request, _ = calling.asked("openai", dict(fields))
+    assert [value for header, value in request.pairs if header == name.lower()] == [KEY]
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-of-the-environment")
+    request, _ = calling.asked("openai", dict(fields))
+    assert all("sk-of-the-environment" not in value for _, value in request.pairs)
+
+
+def test_a_header_of_a_gateway_says_nothing_of_the_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    fields: dict[str, Any] = {"model": "m", "messages": HI}
+    fields["headers"] = {"cf-aig-authorization": "Bearer of-the-gateway"}
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    request, _ = calling.asked("openai", fields)
+    assert dict(request.pairs)["authorization"] == f"Bearer {KEY}"
+
+
+def test_an_empty_key_is_not_overruled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+    with pytest.raises(ValueError, match="api_key is empty"):
+        calling.asked("openai", {"model": "m", "messages": HI, "api_key": ""})
+    request, _ = calling.asked("openai", {"model": "m", "messages": HI, "api_key": None})
+    assert dict(request.pairs)["authorization"] == f"Bearer {KEY}"
 
 
 def as_it_is(request: HTTPRequest) -> HTTPRequest:
@@ -181,6 +240,12 @@ def test_a_request_that_is_made_takes_no_fields() -> None:
         on_sync.chat(StreamRequest("GET", "http://api.test/"), temperature=1)
 
 
+def test_who_is_asked_is_a_name_or_a_request() -> None:
+    nobody: Any = None
+    with pytest.raises(ValueError, match="no provider is called None; there are: openai"):
+        on_sync.chat(nobody, model="m")
+
+
 def test_who_needs_no_key_is_asked_without_one() -> None:
     request, _ = calling.asked("ollama", {"model": "m", "messages": HI})
     assert "authorization" not in dict(request.pairs)
@@ -189,15 +254,19 @@ def test_who_needs_no_key_is_asked_without_one() -> None:
 # ---- secrets
 
 
-def wrong(**fields: Any) -> str:
-    """The traceback of a call that fails, with all that its frames hold."""
+def shown(error: Exception, function: str) -> str:
+    """The error's traceback from ``function`` on, with all that its frames hold."""
+    found = traceback.TracebackException.from_exception(error, capture_locals=True)
+    # The frames before are the caller's, where the key is its own.
+    return "".join(found.format()).partition(f", in {function}\n")[2]
+
+
+def wrong(name: str = "openai", **fields: Any) -> str:
+    """The traceback of a call that fails."""
     try:
-        on_sync.chat("openai", model="m", messages=HI, **fields)
+        on_sync.chat(name, model="m", messages=HI, **fields)
     except Exception as error:
-        found = traceback.TracebackException.from_exception(error, capture_locals=True)
-        # The first frame is this one, where the key is the caller's own.
-        text = "".join(list(found.format()))
-        return text.partition("in chat")[2]
+        return shown(error, "chat")
     raise AssertionError
 
 
@@ -214,6 +283,34 @@ def wrong(**fields: Any) -> str:
     ids=lambda fields: next(iter(fields)),
 )
 def test_no_traceback_shows_a_key(fields: dict[str, Any]) -> None:
-    shown = wrong(api_key=KEY, **fields)
-    assert "fields" in shown
-    assert KEY not in shown
+    told = wrong(api_key=KEY, **fields)
+    assert "fields" in told
+    assert KEY not in told
+
+
+@pytest.mark.parametrize("name", ["openai", "nobody"])
+@pytest.mark.parametrize(
+    "headers", [{"Authorization": f"Bearer {KEY}"}, [("X-Api-Key", KEY)]], ids=["mapping", "pairs"]
+)
+def test_nor_one_in_a_header(name: str, headers: Any) -> None:
+    told = wrong(name, headers=headers, temperature=object())
+    assert "fields" in told
+    assert KEY not in told
+
+
+def test_nor_one_that_is_no_text() -> None:
+    told = wrong(api_key=KEY.encode())
+    assert "api_key is a text" in told
+    assert KEY not in told
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_nor_does_one_of_a_failed_answer(colour: str) -> None:
+    fields: dict[str, Any] = {"model": "m", "messages": HI, "proxy": False, "api_key": KEY}
+    with FaultServer("openai-chat", faults=[Busy(400)]) as server:
+        with pytest.raises(StreamFailed) as raised:
+            ask(colour, "openai", base_url=server.url + "/v1", **fields)
+        # The first one called so is this file's own.
+        told = shown(raised.value, "ask").partition(", in ask\n")[2]
+    assert "fields" in told
+    assert KEY not in told

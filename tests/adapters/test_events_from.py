@@ -13,6 +13,7 @@ import zlib
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from sans_io_stream import (
@@ -483,6 +484,22 @@ def test_a_clients_error_shows_no_credential() -> None:
         list(events_from(Response(), request=request))
     assert "no route" in str(told.value)
     assert secret not in str(told.value)
+
+
+@pytest.mark.parametrize("status", [200, 401])
+def test_nor_does_what_a_server_quotes(status: int) -> None:
+    secret = "sk-1234567890abcdef"
+    document = b'{"error":{"code":401,"message":"bad key: %s"}}' % secret.encode()
+    request = StreamRequest(
+        "POST",
+        "https://api.test/",
+        headers={"authorization": f"Bearer {secret}"},
+        dialect="openai-chat",
+    )
+    sent = document if status != 200 else b"data: " + document + b"\n\n"
+    response = httpx.Response(status, content=sent)
+    with pytest.raises(AuthenticationFailed, match=r"bad key: \*\*\*"):
+        list(events_from(response, request=request))
 
 
 def test_no_client_is_imported() -> None:

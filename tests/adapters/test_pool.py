@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
+import httpx
 import pytest
 
 from sans_io_stream import (
     Event,
+    Price,
+    PriceTable,
     Reconnecting,
     ReconnectPolicy,
     StreamEnd,
     StreamFailed,
     StreamRequest,
+    StreamStart,
     TextDelta,
     Timeouts,
+    TokenTracker,
     Transcript,
     Usage,
 )
 from sans_io_stream.errors import RateLimited
+from sans_io_stream_adapters import asyncio as on_asyncio
 from sans_io_stream_adapters import sync as on_sync
-from sans_io_stream_adapters.pool_errors import PoolCancelled, PoolFull
+from sans_io_stream_adapters.pool.errors import PoolCancelled, PoolFull
+from sans_io_stream_adapters.responses import resumable
 from sans_io_stream_adapters.testing import Busy, Cut, Fault, FaultServer, Reset, Stall, Well
 
 from .colours import ASYNC, COLOURS, aopen
-from .pools import fast, pooled, runs
+from .pools import Dressed, fast, pooled, runs
 
 QUICK = ReconnectPolicy(
     initial_delay=0.001, jitter=0.0, max_attempts=50, max_retries=50, max_connections=100
@@ -247,6 +255,52 @@ def test_a_429_holds_back_the_reconnects_of_others_too(
     assert times[2] >= refusal + 5
 
 
+def test_who_is_just_being_opened_is_held_back_too(
+    colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Late(Dials):
+        """The others' refusal comes between its slot and its opening."""
+
+        def __call__(self, request: StreamRequest, **options: Any) -> Any:
+            self.until = pools[0]._pooling.now() + 5
+            pools[0]._pooling.hold(server.url, self.until)
+            return super().__call__(request, **options)
+
+    async def body() -> None:
+        async with pooled(colour, 2, timeouts=NEVER, open=dials) as pool:
+            pools.append(pool)
+            await (await pool.start(server.request())).result()
+
+    pools: list[Any] = []
+    dials = Late(colour)
+    with served() as server:
+        fast(colour, monkeypatch, body)
+    ((_, dialled),) = dials.dialled
+    assert dialled >= dials.until
+
+
+@pytest.mark.parametrize("colour", ["asyncio", "sync"])
+def test_a_pool_runs_over_the_connections_of_a_client(colour: str) -> None:
+    async def body() -> None:
+        client: Any = on_httpx(trust_env=False)
+        pool: Any = opened(3, policy=QUICK, open=partial(resumable, client))
+        async with Dressed(pool) if colour == "sync" else pool as entered:
+            texts = [stream.value.text async for stream in entered.map([server.request()] * 6)]
+        assert texts == [TEXT] * 6
+        told = entered.stats().session_stats.values()
+        assert sum(one.attempts for one in told) == 8
+        closing = client.close() if colour == "sync" else await client.aclose()
+        assert closing is None
+
+    on_httpx = httpx.Client if colour == "sync" else httpx.AsyncClient
+    opened = on_sync.StreamPool if colour == "sync" else on_asyncio.StreamPool
+    with served(
+        "openai-responses", faults=[Cut(at=0.5), Well(), Busy(429, retry_after=0)]
+    ) as server:
+        runs(colour, body)
+        assert server.seen.most_at_once <= 3
+
+
 # ---- results, keys and places
 
 
@@ -396,6 +450,43 @@ def test_options_that_make_no_sense_are_refused_at_once(
         pooled(colour, 1, **options)
 
 
+def test_options_that_there_are_not_are_refused_at_once(colour: str) -> None:
+    async def body() -> None:
+        async with pooled(colour, 1) as pool:
+            with pytest.raises(TypeError, match="a stream has no option polcy"):
+                await pool.start(server.request(), polcy=ONCE)
+
+    with pytest.raises(TypeError, match="a StreamPool has no option per_orgin"):
+        pooled(colour, 1, per_orgin=2)
+    with pytest.raises(TypeError):
+        pooled(colour, None)
+    with served() as server:
+        runs(colour, body)
+
+
+@pytest.mark.parametrize("port", ["", ":443"])
+def test_an_origin_is_known_by_any_url_of_it(port: str) -> None:
+    async def body() -> None:
+        async with pooled("sync", 9, per_origin={f"HTTPS://a.example{port}/v1": 1}) as pool:
+            for _ in range(3):
+                await pool.start(request, observers=[waits])
+            assert (pool.stats().active_streams, pool.stats().waiting) == (1, 2)
+            pool.cancel()
+            go_on.set()
+
+    class Waits(Refusals):
+        def begin(self, request: StreamRequest, now: float) -> Refusals:
+            go_on.wait()
+            raise RuntimeError
+
+    go_on, waits = threading.Event(), Waits(lambda now: None)
+    request = StreamRequest("POST", "https://a.example/v1/chat")
+    with pytest.raises(ValueError, match="begins with https"):
+        pooled("sync", 9, per_origin={"a.example": 1})
+    with pytest.raises(ExceptionGroup, match="nobody asked"):
+        runs("sync", body)
+
+
 def test_who_breaks_off_cancels_what_was_begun(colour: str) -> None:
     async def body() -> None:
         async with pooled(colour, 2, buffer=1) as pool:
@@ -420,7 +511,9 @@ def test_who_breaks_off_cancels_what_was_begun(colour: str) -> None:
 class Prices:
     """A cent for each token of the answer; nothing is known of other models."""
 
-    def cost(self, usage: Usage, model: str | None) -> Decimal | None:
+    def cost(
+        self, usage: Usage, model: str, provider: str | None = None, at: date | None = None
+    ) -> Decimal | None:
         if model != "test" or usage.completion_tokens is None:
             return None
         return Decimal(usage.completion_tokens) / 100
@@ -431,16 +524,18 @@ def test_stats_tell_tokens_cost_and_whose_they_are(colour: str) -> None:
 
     async def body() -> None:
         async with pooled(colour, 2, prices=Prices(), retain=3) as pool:
+            begun = pool._pooling.now()
             request = server.request(provider="ours")
             async for stream in pool.as_completed(dict.fromkeys(range(5), request)):
                 assert stream.value.usage.total_tokens == 12
             told = pool.stats()
+            elapsed = pool._pooling.now() - begun
         assert len(told.session_stats) == 3
         pools.append(pool)
         for one in told.session_stats.values():
             assert (one.tokens, one.cost) == (12, Decimal("0.05"))
             assert (one.provider, one.model, one.attempts) == ("ours", "test", 1)
-            assert one.duration > 0
+            assert 0 < one.duration <= elapsed
         assert [*told.latencies] == [("ours", "test")]
 
     pools: list[Any] = []
@@ -449,6 +544,67 @@ def test_stats_tell_tokens_cost_and_whose_they_are(colour: str) -> None:
     # There may be no clock any more, and it is told all the same.
     assert len(pools[0].stats().session_stats) == 3
     assert pooled(colour, 4).stats().available_slots == 4
+
+
+def test_stats_tell_the_cost_that_a_tracker_tells(colour: str) -> None:
+    """By the provider's own prices, and by the name that the request has for the model."""
+    prices = PriceTable(
+        {"alias": Price(1, 1), "m": Price(2, 2)}, providers={"ours": {"alias": Price(5, 5)}}
+    )
+    events: list[Event] = [StreamStart("r", "m"), TextDelta("x"), Usage(7, 5, 12, final=True)]
+    tracker = TokenTracker(prices)
+
+    async def body() -> None:
+        async with pooled(colour, 2, prices=prices, observers=[tracker]) as pool:
+            await (await pool.start(server.request(provider="ours", model="alias"))).result()
+            (one,) = pool.stats().session_stats.values()
+            assert one.cost == tracker.cost == Decimal("0.00006")
+            assert one.model == "m"
+
+    with FaultServer("openai-chat", events=events) as server:
+        runs(colour, body)
+
+
+def test_a_stream_whose_model_nobody_names_has_no_cost(colour: str) -> None:
+    async def body() -> None:
+        async with pooled(colour, 2, prices=PriceTable()) as pool:
+            await (await pool.start(request)).result()
+            (one,) = pool.stats().session_stats.values()
+            assert (one.tokens, one.cost, one.model) == (12, None, None)
+
+    with FaultServer("gemini", events=[TextDelta("x"), Usage(7, 5, 12, final=True)]) as server:
+        request = StreamRequest("POST", server.url, json={}, dialect="gemini")
+        runs(colour, body)
+
+
+@pytest.mark.parametrize("wrong", [None, "text", ("key", "text"), (1, 2, 3)], ids=repr)
+def test_what_is_no_request_is_not_passed_over(colour: str, wrong: Any) -> None:
+    async def body() -> None:
+        async with pooled(colour, 2) as pool:
+            mapped = pool.map([server.request(), wrong, server.request()])
+            with pytest.raises((TypeError, ValueError)):
+                await anext(aiter(mapped))
+            with pytest.raises(TypeError, match="a pool streams StreamRequests, not"):
+                await pool.start(wrong)
+
+    with served() as server:
+        runs(colour, body)
+
+
+def test_a_source_of_requests_that_breaks_loses_nothing_that_was_begun(colour: str) -> None:
+    def requests() -> Iterator[StreamRequest]:
+        yield server.request()
+        raise LookupError("no more")
+
+    async def body() -> None:
+        async with pooled(colour, 2) as pool:
+            mapped = pool.map(requests())
+            with pytest.raises(LookupError, match="no more"):
+                await anext(aiter(mapped))
+            assert [stream.value.text async for stream in mapped] == [TEXT]
+
+    with served() as server:
+        runs(colour, body)
 
 
 def test_stats_tell_what_runs_and_what_waits(colour: str) -> None:
@@ -470,6 +626,32 @@ def test_stats_tell_what_runs_and_what_waits(colour: str) -> None:
 
 
 # ---- what fails
+
+
+def test_a_stream_for_which_there_is_no_thread_has_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = threading.Thread.start
+
+    def starts(thread: threading.Thread) -> None:
+        if thread.name == "stream-pool" and go_on.is_set() and len(refused) < 2:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    def waits(stream: Any) -> None:
+        go_on.wait()
+
+    refused: list[threading.Thread] = []
+    go_on = threading.Event()
+    with served() as server:
+        monkeypatch.setattr(threading.Thread, "start", starts)
+        with on_sync.StreamPool(1, proxy=False) as pool:
+            pool.start(server.request(), handler=waits)
+            streams = [pool.start(server.request()) for _ in range(3)]
+            go_on.set()
+            assert streams[2].result().text == TEXT
+            for stream in streams[:2]:
+                with pytest.raises(RuntimeError, match="new thread"):
+                    stream.result()
 
 
 def test_one_failure_leaves_the_others_alone(colour: str) -> None:

@@ -15,7 +15,7 @@ import pytest
 import trio
 
 from sans_io_stream import StreamEnd, TextDelta
-from sans_io_stream_adapters.pool_errors import StreamCancelled
+from sans_io_stream_adapters.pool.errors import StreamCancelled
 from sans_io_stream_adapters.testing import FaultServer, Stall
 
 from .colours import ASYNC, COLOURS
@@ -43,6 +43,8 @@ def server() -> Generator[FaultServer]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left(server: FaultServer) -> Generator[None]:
+    # What earlier tests left to the collector is not to go meanwhile.
+    gc.collect()
     before = counted()
     yield
     gc.collect()
@@ -235,6 +237,39 @@ def test_cancelling_who_waits_at_the_end_ends_all(colour: str, server: FaultServ
         assert [stream.state for stream in streams] == ["cancelled"] * 3
 
     runs(colour, body)
+
+
+@pytest.mark.parametrize("colour", ASYNC)
+def test_a_handler_that_takes_no_notice_of_being_cancelled_keeps_nobody(
+    colour: str, server: FaultServer
+) -> None:
+    async def body() -> None:
+        streams: list[Any] = []
+        begun = anyio.Event()
+
+        async def handler(stream: Any) -> str:
+            try:
+                async for event in stream:
+                    if isinstance(event, TextDelta):
+                        begun.set()
+            except BaseException:
+                return "no notice"
+            return "over"
+
+        async def cancels(scope: anyio.CancelScope) -> None:
+            await begun.wait()
+            scope.cancel()
+
+        with anyio.CancelScope() as scope:
+            async with anyio.create_task_group() as others, pooled(colour, 1) as pool:
+                others.start_soon(cancels, scope)
+                streams += [await pool.start(server.request(), handler=handler) for _ in "abc"]
+        assert scope.cancelled_caught
+        assert [stream.state for stream in streams[1:]] == ["cancelled"] * 2
+
+    asked = len(server.seen.requests)
+    runs(colour, body)
+    assert len(server.seen.requests) == asked + 1
 
 
 @pytest.mark.parametrize("colour", ["asyncio", "anyio-asyncio"])

@@ -11,12 +11,13 @@ from sans_io_stream import (
     ErrorInfo,
     Event,
     Reconnecting,
+    StreamDecoder,
     StreamEnd,
     StreamRequest,
     StreamStart,
     Usage,
 )
-from sans_io_stream_adapters.pool_stats import Eye, PoolStats, SessionStats
+from sans_io_stream_adapters.pool.stats import Eye, PoolStats, SessionStats
 
 if TYPE_CHECKING:
     from sans_io_stream.errors import ErrorKind
@@ -81,14 +82,23 @@ def test_other_breaks_are_the_streams_own(events: list[Event], held: list[float]
 
 def test_attempts_model_and_usage_are_noted() -> None:
     eye = Eye(lambda until: None, 1.0)
-    assert (eye.attempts, eye.usage, eye.model) == (0, None, None)
+    assert (eye.attempts, eye.usages, eye.model) == (0, [], None)
     eye.begin(REQUEST, 0.0)
     eye.saw([StreamStart(model="m"), Usage(10, 1), Usage(10, 5, 15)], 1.0)
     eye.saw([Disconnected(), Reconnecting(1, 0.0), Usage(10, 7, 17, generation=1)], 2.0)
     assert (eye.attempts, eye.model) == (2, "m")
-    assert eye.usage is not None
     # Within a generation the last word counts; generations are billed each.
-    assert eye.usage.total_tokens == 32
+    assert [usage.total_tokens for usage in eye.usages] == [15, 17]
+
+
+def test_of_the_answer_nothing_is_kept() -> None:
+    body = b"""data: {"candidates":[{"content":{"parts":[{"text":"Hello"}]}}],\
+"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":1}}\n\n"""
+    eye = Eye(lambda until: None, 1.0)
+    eye.saw(StreamDecoder("gemini").receive_data(body), 1.0)
+    (usage,) = eye.usages
+    assert usage.raw == {"promptTokenCount": 9, "candidatesTokenCount": 1}
+    assert b"Hello" not in bytes(usage.source or b"")
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from sans_io_stream_adapters.scheduling import Schedule
+from sans_io_stream_adapters.pool.scheduling import Schedule
 
 ORIGINS = ["a", "b", "c"]
 origins = st.sampled_from(ORIGINS)

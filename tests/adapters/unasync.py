@@ -13,7 +13,7 @@ from tests.sources import REPO
 ADAPTERS = REPO / "adapters" / "sans_io_stream_adapters"
 TWINS = {
     ADAPTERS / f"{path}.py": ADAPTERS / f"{path}_sync.py"
-    for path in ("loop", "pool", "pool_reading", "responses/reading", "responses/driving")
+    for path in ("loop", "pool/driver", "pool/reading", "responses/reading", "responses/driving")
 }
 """What is written, and what is made of it."""
 
@@ -22,6 +22,7 @@ WORDS = {
     "async for": "for",
     "async def": "def",
     "await ": "",
+    "AsyncAuthorizing": "Authorizing",
     "AsyncBody": "Body",
     "AsyncClient": "Client",
     "AsyncDriven": "Driven",
@@ -49,7 +50,7 @@ WORDS = {
     "..loop ": "..loop_sync ",
     "another task reads": "another thread reads",
     "from .loop import": "from .loop_sync import",
-    "from .pool_reading import": "from .pool_reading_sync import",
+    "from .reading import": "from .reading_sync import",
 }
 DOC = '''"""Blocking: ``{name}`` without ``async`` and ``await``.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -69,6 +70,8 @@ def test_a_field_goes_into_the_body_as_it_is(provider: Provider) -> None:
         ({"api_key": ""}, "api_key is empty"),
         ({"api_key": str.upper}, "authorize="),
         ({"idempotency_key": "a\r\nb"}, "idempotency-key"),
+        ({"idempotency_key": uuid.UUID(int=1)}, "idempotency_key is a text"),
+        ({"authorize": "Bearer"}, "authorize is a callable"),
     ],
     ids=str,
 )

@@ -22,6 +22,7 @@ from sans_io_stream.providers import (
     ollama,
     openai,
     openrouter,
+    relay,
     vertex,
     xai,
 )
@@ -56,6 +57,8 @@ CALLS: list[tuple[Callable[..., StreamRequest], dict[str, Any]]] = [
     (bedrock.chat, MESSAGES | {"region": "us-east-1"}),
     (bedrock.invoke, MESSAGES | {"region": "us-east-1"}),
     (holysheep.chat, MESSAGES),
+    (relay.chat, MESSAGES),
+    (relay.read, {"id": "A" * 22}),
     (compatible.chat, MESSAGES | {"base_url": "https://BASE"}),
 ]
 

@@ -24,6 +24,7 @@ from sans_io_stream.providers import (
     ollama,
     openai,
     openrouter,
+    relay,
     vertex,
     xai,
 )
@@ -249,6 +250,37 @@ CASES = [
         "holysheep", "holysheep", "holysheep",
     ),
     Case(
+        "relay.chat", relay.chat, {"messages": ASKED},
+        "http://127.0.0.1:8700/v1/streams", BEARER, CHAT,
+        "native", "relay", "relay",
+    ),
+    Case(
+        "relay.chat as openai-chat", relay.chat, {"messages": ASKED, "format": "openai-chat"},
+        "http://127.0.0.1:8700/v1/chat/completions", BEARER, CHAT | USAGE,
+        "openai-chat", "relay", "relay",
+    ),
+    Case(
+        "relay.chat as anthropic", relay.chat,
+        {"messages": ASKED, "format": "anthropic", "base_url": "https://relay.test/llm/"},
+        "https://relay.test/llm/v1/messages", BEARER,
+        {
+            "model": "m", "max_tokens": 4096, "system": "Be brief.", "messages": [HELLO],
+            "stream": True,
+        },
+        "anthropic", "relay", "relay", "anthropic",
+    ),
+    Case(
+        "relay.chat as holysheep", relay.chat,
+        {"messages": ASKED, "format": "holysheep", "stream_options": {"include_model": False}},
+        "http://127.0.0.1:8700/v1/chat/completions", BEARER,
+        CHAT | {
+            "stream_options": {
+                "include_usage": True, "include_model": False, "include_finish_reason": True,
+            }
+        },
+        "holysheep", "relay", "relay",
+    ),
+    Case(
         "compatible.chat", compatible.chat,
         {
             "messages": ASKED, "base_url": "http://localhost:8000/v1", "provider": "vllm",
@@ -410,3 +442,30 @@ def test_a_version_is_a_part_of_the_path(version: str) -> None:
 def test_betas_are_a_list() -> None:
     with pytest.raises(ValueError, match="betas="):
         anthropic.chat(model="m", messages=[HELLO], betas="a-1")
+
+
+def test_a_stream_of_the_relay_is_read() -> None:
+    id, place = "A" * 22, "https://relay.test/llm"
+    request = relay.read(id=id, format="anthropic", base_url=place, api_key="k", model="m")
+    assert (request.method, request.body) == ("GET", b"")
+    assert request.url == f"{place}/v1/streams/{id}?format=anthropic"
+    assert request.http().header("authorization") == "Bearer k"
+    assert (request.dialect, request.provider, request.model) == ("anthropic", "relay", "m")
+    assert request.strategy.name == "relay"
+    behind = relay.read(id=id, after=f"{id}.1.2", headers={"Authorization": "Bearer mine"})
+    assert behind.url == f"http://127.0.0.1:8700/v1/streams/{id}?format=native&after={id}.1.2"
+    assert behind.pairs == (("authorization", "Bearer mine"),)
+
+
+@pytest.mark.parametrize("id", ["", "A" * 21, "A" * 21 + "/", "A" * 87, "../" * 8, None, "é" * 22])
+def test_only_an_id_of_a_stream_is_read(id: Any) -> None:
+    with pytest.raises(ValueError, match=r"id is (none|missing)"):
+        relay.read(id=id)
+
+
+def test_the_relay_has_its_formats() -> None:
+    asked: Any = {"format": "gemini"}
+    with pytest.raises(ValueError, match="format is one of native, openai-chat"):
+        relay.chat(model="m", messages=[HELLO], **asked)
+    with pytest.raises(ValueError, match="format is one of"):
+        relay.read(id="A" * 22, **asked)

@@ -24,6 +24,7 @@ from sans_io_stream.providers import (
     ollama,
     openai,
     openrouter,
+    relay,
     vertex,
     xai,
 )
@@ -62,6 +63,7 @@ PLAYED: list[tuple[str, str, Callable[..., StreamRequest], dict[str, Any], str]]
     ("openai-chat", "/api/v1", openrouter.chat, CHAT, "/api/v1/chat/completions"),
     ("ollama", "", ollama.chat, CHAT, "/api/chat"),
     ("holysheep", "/v1", holysheep.chat, CHAT, "/v1/chat/completions"),
+    ("native", "", relay.chat, CHAT, "/v1/streams"),
     ("openai-chat", "/v1", compatible.chat, CHAT, "/v1/chat/completions"),
 ]  # fmt: skip
 

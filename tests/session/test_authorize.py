@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from sans_io_stream import OutOfStepError, ReconnectPolicy, StreamRequest, StreamSession
+from sans_io_stream import (
+    Event,
+    OutOfStepError,
+    ReconnectPolicy,
+    StreamRequest,
+    StreamSession,
+    TextDelta,
+    Timeouts,
+)
 from sans_io_stream.request import HTTPRequest
 from sans_io_stream.session import Authorize, Connect, Receive, Send
 from tests.session.answers import only_end
-from tests.session.peer import Asked, Reply, drive, response
+from tests.session.peer import Asked, Reply, Run, drive, response
 from tests.session.scripts import LOST, script
 from tests.session.stories import STORIES
 
@@ -170,3 +180,58 @@ def test_the_second_height_has_the_same_step() -> None:
     assert isinstance(session.next_step(0.0), Receive)
     events = [*session.receive_body(ANSWER, 0.0), *session.body_ended(0.0)]
     assert type(events[-1]).__name__ == "StreamEnd"
+
+
+def test_it_has_the_time_of_the_whole_answer() -> None:
+    session = StreamSession(request_of(Stamp()), timeouts=Timeouts(total=30.0))
+    session.start(100.0)
+    step = session.next_step(110.0)
+    assert isinstance(step, Authorize)
+    assert step.deadline == 130.0
+    assert session.handle_timeout(129.0) == []
+    assert type(session.handle_timeout(130.0)[-1]).__name__ == "StreamEnd"
+
+
+def test_what_is_no_request_is_refused_at_once() -> None:
+    session = StreamSession(request_of(Stamp()))
+    session.start(0.0)
+    nothing: Any = None
+    with pytest.raises(TypeError, match="authorize returns the HTTPRequest that goes out"):
+        session.authorized(nothing, 0.0)
+    assert isinstance(session.next_step(0.0), Authorize)
+
+
+@pytest.mark.parametrize("name", ["openai-responses", "holysheep-checked"])
+def test_who_goes_on_elsewhere_authorizes_anew(name: str) -> None:
+    """A snapshot before any step: it holds no stamp, and the restored session asks for one."""
+    story = STORIES[name]
+    whole = drive(StreamSession(story.request), story.serve)
+    stop = 0
+    while True:
+        first, second = Stamp(), Stamp()
+        session = StreamSession(replace(story.request, authorize=first))
+        begun = drive(session, story.serve, size=97, stop=after(stop))
+        blob = session.snapshot(begun.now)
+        assert b"Stamp" not in blob
+        if session.end is not None:
+            break
+        request = replace(story.request, authorize=second)
+        restored = StreamSession.restore(blob, request, begun.now)
+        rest = drive(restored, story.serve, size=97, now=begun.now)
+        assert rest.end.outcome == "complete"
+        asked = [type(step) for step in rest.steps if isinstance(step, Authorize | Connect)]
+        assert asked == [Authorize, Connect] * (len(asked) // 2)
+        assert [one.headers["authorization"] for one in rest.asked] == [
+            f"Stamp number-{number + 1}" for number in range(len(rest.asked))
+        ]
+        assert text_of([*begun.events, *rest.events]) == text_of(whole.events)
+        stop += 1
+    assert stop > 4
+
+
+def after(count: int) -> Callable[[Run], bool]:
+    return lambda run: len(run.steps) == count
+
+
+def text_of(events: list[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, TextDelta))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sans_io_stream import ErrorInfo, StreamRequest, StreamSession
+from sans_io_stream.session import Send
 
 KEY = "AIzaSyD-0123456789_secret"
 URL = f"https://api.test/v1/models/m:stream?alt=sse&key={KEY}&q=a%20b"
@@ -83,3 +84,69 @@ def test_a_short_word_is_no_secret() -> None:
     session.start(0.0)
     events: Any = session.connection_lost(OSError("refused"), 0.0)
     assert events[0].error.message == "OSError: refused"
+
+
+# ---- what a driver has in hand
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_what_is_sent_does_not_show_itself(proxied: bool) -> None:
+    """A traceback of a driver that was interrupted shows its variables."""
+    request = StreamRequest("POST", "http://api.test/v1", HEADERS, json={"a": 1})
+    proxy = "http://user:p%40ss%2Fword@proxy.test:3128" if proxied else None
+    session = StreamSession(request, proxy=proxy)
+    session.start(0.0)
+    session.connected(0.0)
+    step = session.next_step(0.0)
+    assert isinstance(step, Send)
+    assert (BASIC if proxied else "tok-4711").encode() in step.data
+    for shown in (repr(step), repr(step.data), f"{step.data!r}"):
+        assert BASIC not in shown
+        assert "tok-4711" not in shown
+
+
+# ---- what a server quotes
+
+
+def drive_with(session: StreamSession, *, status: int, body: bytes) -> list[Any]:
+    """The events of one response, at the second height."""
+    session.request_sent(0.0)
+    kind = "application/json" if status != 200 else "text/event-stream"
+    events: list[Any] = session.response_started(status, {"content-type": kind}, 0.0)
+    events += session.receive_body(body, 0.0)
+    return events + session.body_ended(0.0) + session.cancel(None, 0.0)
+
+
+@pytest.mark.parametrize("status", [200, 401, 429])
+@pytest.mark.parametrize("secret", [KEY, "tok-4711", "xkey-0815", "cook-1234"])
+def test_what_a_server_quotes_is_taken_out(status: int, secret: str) -> None:
+    document = b'{"error":{"code":%d,"message":"not good: %s"}}' % (
+        401 if status == 200 else status,
+        secret.encode(),
+    )
+    session = session_of()
+    body = document if status != 200 else b"data: " + document + b"\n\n"
+    events = drive_with(session, status=status, body=body)
+    assert secret not in repr(events) + repr(session.end) + repr(session.snapshot(0.0))
+    told = [event.error for event in events if getattr(event, "error", None) is not None]
+    assert told
+    assert all("not good: ***" in error.message for error in told)
+
+
+def test_so_is_what_was_made_for_the_attempt() -> None:
+    request = StreamRequest("POST", "https://api.test/", dialect="gemini", authorize=lambda r: r)
+    session = StreamSession(request)
+    session.start(0.0)
+    session.authorized(request.http().with_headers(authorization="Bearer fresh-0001"), 0.0)
+    document = b'{"error":{"code":401,"message":"no fresh-0001 here"}}'
+    events = drive_with(session, status=401, body=document)
+    assert events[-1].error.message == "no *** here"
+
+
+def test_other_words_of_a_server_stay() -> None:
+    url = "https://api.test/v1?deployment=claude-sonnet-4-5-2025&key=a-short"
+    session = session_of(url)
+    text = "claude-sonnet-4-5-2025 is unknown, see https://docs.test/errors?page=long#a-short"
+    document = b'{"error":{"code":404,"message":"%s"}}' % text.encode()
+    events = drive_with(session, status=404, body=document)
+    assert events[-1].error.message == text

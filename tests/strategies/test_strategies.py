@@ -20,6 +20,7 @@ from sans_io_stream.session import StreamSession
 from sans_io_stream.session.ladder import Situation, next_attempt
 from sans_io_stream.strategies import BY_DIALECT, STRATEGIES, Known, Strategy, strategy_named
 from sans_io_stream.strategies.holysheep import HolySheepStrategy
+from sans_io_stream.strategies.relay import RelayStrategy
 from sans_io_stream.strategies.urls import below, sibling, versioned, with_query
 from tests.session.peer import Asked, Reply, Server, cut, drive, response
 
@@ -190,6 +191,47 @@ def test_llamacpp() -> None:
         assert made(nameless, Known(cursor=90)) is None
 
 
+ID = "Ab_-" * 5 + "xy"
+CURSOR = f"{ID}.0000000001.000002"
+STREAM_OF_IT = f"/v1/streams/{ID}"
+RELAY = "https://r.test/llm"
+
+
+@pytest.mark.parametrize(
+    ("path", "format", "told"),
+    [
+        ("/v1/streams", None, "native"),
+        ("/v1/chat/completions", None, "openai-chat"),
+        ("/v1/messages", None, "anthropic"),
+        ("/v1/chat/completions", "holysheep", "holysheep"),
+    ],
+)
+def test_relay(path: str, format: str | None, told: str) -> None:
+    strategy, first = RelayStrategy(format=format), post(f"{RELAY}{path}?x=1")
+    known = Known("not the stream's", False, CURSOR)
+    place = f"{RELAY}{STREAM_OF_IT}?x=1&format={told}"
+    assert strategy.resume(first, known) == get(place, "GET", ("last-event-id", CURSOR))
+    assert strategy.replay(first, known) == get(place)
+    assert strategy.stop(first, known) == get(f"{RELAY}{STREAM_OF_IT}?x=1", "DELETE")
+    assert strategy.check(first, known) is None
+    # Nothing is known of a stream but by its cursors; the first request may have begun one.
+    for made in (strategy.resume, strategy.replay, strategy.stop):
+        assert made(first, Known("resp_1", True)) is None
+        assert made(first, Known(None, True, "../x.1.2")) is None
+        assert made(first, Known(None, True, 7)) is None
+    assert strategy.stores(first)
+
+
+def test_relay_that_reads() -> None:
+    strategy, place = STRATEGIES["relay"], f"{RELAY}{STREAM_OF_IT}"
+    first = get(f"{place}?format=anthropic&after={ID}.1.1&x=1")
+    asked, again = f"{place}?format=anthropic&x=1", Known(None, False, CURSOR)
+    assert strategy.resume(first, again) == get(asked, "GET", ("last-event-id", CURSOR))
+    assert strategy.replay(first, Known()) == get(asked)
+    assert strategy.stop(first, Known()) == get(f"{place}?x=1", "DELETE")
+    assert not strategy.stores(first)
+
+
 @pytest.mark.parametrize("status", [400, 404, 409, 410, 422, 429, 401, 403, 500, 503])
 @pytest.mark.parametrize("name", STRATEGIES)
 def test_what_refuses_a_cursor(name: str, status: int) -> None:
@@ -328,6 +370,7 @@ CASES: list[tuple[str, Any]] = [
     ("holysheep", HolySheepStrategy(checked=True)),
     ("records", None),
     ("records", "eventsource"),
+    ("records", "relay"),
 ]
 
 

@@ -17,9 +17,10 @@ import anyio
 from sans_io_stream import ErrorInfo, StreamEnd, Transcript
 from sans_io_stream.encoding import Encoder, error_document, error_headers, whole_answer
 from sans_io_stream.relay import START, CursorGone, Place
+from sans_io_stream.relay.reader import BEHIND
 
 from .http import begin, send_whole
-from .reading import AT_ONCE, BEHIND, Reader
+from .reading import Reader
 from .runtimes import Watch
 
 if TYPE_CHECKING:
@@ -38,6 +39,11 @@ BY_TYPE = {
 WEIGHT = re.compile(r"q=([01](?:\.[0-9]{0,3})?)")
 NOT_KEPT = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 """No proxy keeps a stream, or collects it before it hands it on."""
+
+
+TELLING = frozenset({"native"})
+"""Formats with a word for every end. The others stop where a stream was interrupted, or ended by
+somebody."""
 
 
 class BrokenOff(Exception):
@@ -108,9 +114,9 @@ async def send_stream(
         await begin(send, 200, [kind, *named, *NOT_KEPT])
         while data := await reader.next():
             await send({"type": "http.response.body", "body": data, "more_body": True})
-        if not encoder.must_abort:
+        if not untold(running, encoder):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-    if encoder.must_abort:
+    if untold(running, encoder):
         raise BrokenOff
 
 
@@ -156,6 +162,13 @@ class Attended:
         raise ConnectionAbortedError("the client left") from None
 
 
+def untold(running: Running, encoder: Encoder) -> bool:
+    """Whether what was written does not say how the stream ended."""
+    end = running.end
+    short = end is not None and end.outcome in ("interrupted", "cancelled")
+    return encoder.must_abort or (encoder.ended and short and encoder.format not in TELLING)
+
+
 async def send_collected(running: Running, format: str, receive: Receive, send: Send) -> None:
     """The whole answer as one document, when it is there; or the error that it ended with."""
     named = [("x-stream-id", running.meta.id)]
@@ -176,7 +189,7 @@ async def collected(running: Running) -> Transcript:
     place = START
     while transcript.end is None:
         try:
-            found = running.log.read(place, AT_ONCE)
+            found = running.log.read(place)
         except CursorGone:
             transcript.add(BEHIND)
             break

@@ -21,6 +21,7 @@ import msgspec
 from sans_io_stream import ErrorInfo, ReconnectPolicy, StreamEnd
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of, stream_id
 from sans_io_stream.translation import Untranslatable
+from sans_io_stream_adapters.logs import LOG
 
 from .answering import BrokenOff, Shape, framing_of, send_collected, send_refusal, send_stream
 from .asking import (
@@ -39,7 +40,7 @@ from .hub import Hub, Running
 from .origins import allowed_origin, answer_preflight, telling_browsers
 from .passing import Passed, Teller
 from .runtimes import open_stream
-from .store import Meta, Store, Taken
+from .store import Meta, Store, StoreError, Taken
 from .upstreams import request_for
 
 if TYPE_CHECKING:
@@ -89,14 +90,16 @@ class Relay:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
-            await self.start()
             await self._answer(scope, receive, send)
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1003})
 
     async def start(self) -> None:
-        """Make it ready; a second call does nothing. The first request does it, too."""
+        """Make it ready; a second call does nothing. The first request does it, too.
+
+        Raises ``StoreError`` where the store cannot be opened.
+        """
         if self._ready:
             return
         self._started = self._started or anyio.Lock()
@@ -107,10 +110,21 @@ class Relay:
                 self._ready = True
 
     async def stop(self) -> None:
-        """Let what runs end, within the configured time, and seal the rest as interrupted."""
-        if self._ready:
-            self._ready = False
-            await self.hub.close(self.config.limits.drain_seconds)
+        """Let what runs end, within the configured time, and seal the rest as interrupted.
+
+        Meanwhile streams are read, and none begins. A second call waits for the first one.
+        """
+        if not self._ready:
+            return
+        self._started = self._started or anyio.Lock()
+        async with self._started:
+            if self._ready:
+                await self.hub.close(self.config.limits.drain_seconds)
+                self._ready = False
+
+    def hurry(self) -> None:
+        """Have a ``stop`` that waits for streams wait no longer."""
+        self.hub.hurry()
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """The lifespan protocol."""
@@ -131,6 +145,8 @@ class Relay:
         """One request; whatever is wrong with it is told in its format."""
         format = "openai-chat"
         try:
+            if not self.hub.closing:
+                await self.start()
             limits = self.config.limits
             request = head_of(scope, limits.header_bytes)
             origin = allowed_origin(self.config, request)
@@ -150,6 +166,11 @@ class Relay:
         except CursorGone as gone:
             error = ErrorInfo("cursor", str(gone), code="cursor_gone", status=410)
             await send_refusal(send, format, error, status=410)
+        except StoreError as error:
+            # Stores are asked before a response begins. What they say is not for clients.
+            LOG.error("a request is refused: the store fails: %s", error)
+            told = ErrorInfo("server", "the store of streams fails", status=503, retryable=True)
+            await send_refusal(send, format, told, status=503)
         except (BrokenOff, ConnectionError):
             # A response that is not ended: the server closes the connection.
             return
@@ -182,8 +203,9 @@ class Relay:
         streams = streams_in(body, format)
         running = await self._begin(request, owner, format, body)
         if streams:
-            # No longer than anybody waits for a sign of life.
-            patience = self.config.heartbeat
+            # No longer than anybody waits for a sign of life. Whoever reads our own events knows
+            # any end, and is told the stream's id before there is anything to lose.
+            patience = 0.0 if wanted == "native" else self.config.heartbeat
             await send_stream(running, START, shape, receive, send, patience=patience)
         else:
             await send_collected(running, wanted, receive, send)
@@ -192,12 +214,11 @@ class Relay:
         self, cursor: Cursor, owner: ClientKey, shape: Shape, receive: Receive, send: Send
     ) -> None:
         """Read a stream from a cursor on."""
-        running, place = await self._found(cursor.word, owner)
-        ended = running.end is not None and place == running.log.last
-        if ended and cursor.quiet:
+        running, _ = await self._found(cursor.word, owner)
+        place = running.log.asked(cursor.word, quiet=cursor.quiet)
+        if place is None:
             await send_whole(send, 204, headers=[("x-stream-id", running.meta.id)])
             return
-        place = running.log.before_end if ended else place
         await send_stream(running, place, shape, receive, send)
 
     async def _begin(
@@ -254,13 +275,13 @@ class Relay:
         teller = partial(Teller, upstream, there, self.config.prices, self.hub.clock)
         return lambda: Passed(opening(), teller(), open_stream), upstream.name
 
-    def _again(self, meta: Meta, token: str | None) -> Open | None:
-        """What goes on with a stream whose process died."""
-        if token is None:
-            return None
+    def _again(self, meta: Meta, token: str) -> Open | None:
+        """What goes on with a stream whose process died; None where nothing can."""
         try:
             asked = msgspec.json.decode(meta.request, type=Asked)
-            return self._opening(asked, token)[0]
+            opening, upstream = self._opening(asked, token)
+            # A token is the business of who gave it: the model may be another's by now.
+            return opening if upstream == meta.provider else None
         except (msgspec.MsgspecError, Refused):
             return None
 

@@ -126,20 +126,29 @@ class Hub:
         self._streams: dict[str, Running] = {}
         # Scopes belong to a loop, which an application is made without.
         self._housekeeping: anyio.CancelScope | None = None
+        self._draining: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Make the store ready, and look after the streams from now on."""
         await self.store.open()
+        self.closing = False
+        self._streams.clear()
         self._housekeeping = anyio.CancelScope()
         self.background.start(self._look_after, self._housekeeping)
 
-    async def recover(self, again: Callable[[Meta, str | None], Open | None]) -> None:
+    async def recover(self, again: Callable[[Meta, str], Open | None]) -> None:
         """Go on with the streams whose process died: ``again`` gives what opens a stream behind
-        the provider's token, None where the provider cannot go on exactly. Those are sealed."""
+        the provider's token, None where the provider cannot go on exactly. Those are sealed, and
+        so are those whose last entry has no token: from an older one it would come again."""
         for meta in await self.store.unsealed():
-            running = self._revive(meta, await self._entries(meta.id))
-            self._streams[meta.id] = running
-            opening = again(meta, running.log.token) if running.log.token else None
+            try:
+                entries = await self._entries(meta.id)
+            except StoreError:
+                # Whoever asks for it is told. The others are no worse for it.
+                continue
+            running = self._streams[meta.id] = self._revive(meta, entries)
+            token = entries[-1].token if entries else None
+            opening = again(meta, token) if token is not None else None
             if opening is None:
                 end = interrupted("the relay was stopped while the provider answered")
                 await self._seal(running, end)
@@ -188,13 +197,19 @@ class Hub:
         self.closing = True
         if self._housekeeping is not None:
             self._housekeeping.cancel()
-        with anyio.move_on_after(seconds, shield=True):
+        self._draining = anyio.CancelScope(deadline=anyio.current_time() + seconds, shield=True)
+        with self._draining:
             await self.background.wait()
         for running in self._streams.values():
             running.stop(interrupted("the relay is shutting down"))
         with anyio.CancelScope(shield=True):
             await self.background.wait()
             await self.store.close()
+
+    def hurry(self) -> None:
+        """Have a ``close`` that waits wait no longer."""
+        if self._draining is not None:
+            self._draining.cancel()
 
     # ---- one stream
 

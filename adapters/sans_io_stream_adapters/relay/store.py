@@ -35,7 +35,8 @@ class Taken(StoreError):
 
 
 class Meta(msgspec.Struct, frozen=True):
-    """What is known of a stream from its beginning. It holds no credential and no content."""
+    """What is known of a stream from its beginning. It holds no credential, and its ``repr``
+    nothing of what was asked."""
 
     id: str
     """One of ``stream_id``."""
@@ -54,6 +55,9 @@ class Meta(msgspec.Struct, frozen=True):
     digest: str = ""
     """The digest of the request, which a repeated idempotency key is compared by."""
     idempotency_key: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Meta {self.id}, {self.model!r} by {self.provider!r}>"
 
 
 class Store(Protocol):

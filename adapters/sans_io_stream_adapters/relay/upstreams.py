@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sans_io_stream.dialects.holysheep import HolySheep
+from sans_io_stream.dialects.native import Native
 from sans_io_stream.providers import azure, openai, provider_named
 from sans_io_stream.translation import WRITERS, translate
 
@@ -31,7 +32,7 @@ RESPONSES: dict[str, Callable[..., StreamRequest]] = {
 }
 """The builders of the surface "responses", by the names of their providers."""
 
-BODIES = {HolySheep.name: "openai-chat"}
+BODIES = {HolySheep.name: "openai-chat", Native.name: "openai-chat"}
 """Whose request has another format's form than its answer."""
 
 ASKED = frozenset({"messages", "contents", "input"})

@@ -14,7 +14,7 @@ import msgspec
 
 from sans_io_stream import ErrorInfo, Event, Limits, StreamDecoder, StreamEnd
 from sans_io_stream.session.backoff import with_head
-from sans_io_stream.session.lost import as_error
+from sans_io_stream.session.lost import as_error, without_keys
 
 from ..delivery import Delivery
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
     from sans_io_stream.http import Head
     from sans_io_stream.observing import Observer
+    from sans_io_stream.request import HTTPRequest
 
 __all__ = ["Answer", "AnswerOptions"]
 
@@ -99,16 +100,20 @@ class Answer(Delivery):
 
     def _fail(self, error: Exception) -> None:
         """What the client raised."""
-        asked = () if self._request is None else (self._request.http(),)
-        self._tell(self._decoder.receive_eof(error=as_error(error, asked, None)))
+        self._tell(self._decoder.receive_eof(error=as_error(error, self._asked(), None)))
+
+    def _asked(self) -> tuple[HTTPRequest, ...]:
+        return () if self._request is None else (self._request.http(),)
 
     def _tell(self, events: list[Event]) -> None:
         last = events[-1] if events else None
         if type(last) is StreamEnd:
             self._over = True
-            status = self._head.status
-            if last.error is not None and last.outcome == "failed" and not 200 <= status < 300:
-                told = with_head(last.error, status, self._head.headers)
+            status, told = self._head.status, last.error
+            if told is not None and last.outcome == "failed":
+                if not 200 <= status < 300:
+                    told = with_head(told, status, self._head.headers)
+                told = without_keys(told, self._asked(), None)
                 events = [*events[:-1], msgspec.structs.replace(last, error=told)]
         self._note(events, time.monotonic())
 

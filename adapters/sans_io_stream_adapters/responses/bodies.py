@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from typing import Any, Protocol
 
+from ..libraries import running
 from ..network import MOST
-from .libraries import running
 
 __all__ = ["AsyncBody", "AsyncChunks", "AsyncReads", "Body", "Chunks", "Counted", "Reads", "Whole"]
 

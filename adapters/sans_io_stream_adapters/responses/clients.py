@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypedDict, TypeVar
 
 from sans_io_stream.session import Receive, Wait
 
+from ..libraries import OnAsyncio, OnTrio, running
 from ..network import AsyncBasics, Basics, OutOfTime, left
 from .bodies import AsyncBody, AsyncChunks, AsyncReads, Chunks
-from .libraries import OnAsyncio, OnTrio, running
 
 if TYPE_CHECKING:
     from _typeshed import StrPath

@@ -60,8 +60,10 @@ class Events(Answer):
     def _finish(self) -> None:
         if not self._closed:
             self._closed = True
-            self._put_away(time.monotonic())
-            self._let_go()
+            try:
+                self._put_away(time.monotonic())
+            finally:
+                self._let_go()
 
     def _let_go(self) -> None:
         """Close the response, whatever that comes to: the end of the answer is known."""

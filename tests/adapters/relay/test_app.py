@@ -106,7 +106,7 @@ def test_a_client_comes_back_and_has_lost_nothing(backend: str, format: str, how
         assert len(set(joined.cursors)) == len(joined.cursors)
         assert len(server.seen.requests) == 1
 
-    with FaultServer("openai-chat", text=TEXT, pieces=12, speed=20.0) as server:
+    with FaultServer("openai-chat", text=TEXT, pieces=12, speed=4.0) as server:
         run(backend, main, server)
 
 

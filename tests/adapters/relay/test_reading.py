@@ -13,8 +13,9 @@ from sans_io_stream import StreamEnd, TextDelta, Usage, decode
 from sans_io_stream.encoding import Encoder
 from sans_io_stream.relay import START, Place, Retention, StreamLog
 from sans_io_stream.relay.entries import passed_on
+from sans_io_stream.relay.reader import BEHIND
 from sans_io_stream_adapters.relay.hub import NOT_KEPT, Running
-from sans_io_stream_adapters.relay.reading import BEHIND, Reader
+from sans_io_stream_adapters.relay.reading import Reader
 from tests.answers import Answer, answers
 
 from .scripted import BACKENDS, meta_of, now, virtually

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.store import Store, StoreError, Taken
+from sans_io_stream_adapters.relay.store import Meta, Store, StoreError, Taken
 
 from .kinds import BACKENDS, STORES, Kind
 from .making import id_of, made, meta_of, run_of, sealing
@@ -321,3 +321,9 @@ async def test_what_outlives_the_store_is_there_again(kind: Kind, tmp_path: Path
         assert await store.unsealed() == []
         assert await store.find(A) is None
     await store.close()
+
+
+def test_what_was_asked_is_in_no_repr() -> None:
+    meta = Meta("id", "ann", "openai", "gpt", 0.0, request=b"private", idempotency_key="key-1")
+    assert "private" not in repr(meta)
+    assert "key-1" not in repr(meta)

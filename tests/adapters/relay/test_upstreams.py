@@ -177,6 +177,10 @@ CASES = [
         "holysheep", COUNTED,
     ),
     Case(
+        "relay", upstream("relay", base_url="https://relay.test"),
+        "https://relay.test/v1/streams", BEARER, "native", CHAT,
+    ),
+    Case(
         "compatible", upstream("compatible", api_key=None, base_url="http://127.0.0.1:8000/v1"),
         "http://127.0.0.1:8000/v1/chat/completions", {}, "openai-chat",
         OLDER | {"stream_options": {"include_usage": True}}, COUNTED,
@@ -214,7 +218,7 @@ def test_no_field_of_a_clients_leads_elsewhere(case: Case) -> None:
         "base_url": "https://evil.test", "headers": {"x": "y"}, "api_key": "e", "resume": "none",
         "endpoint": "https://evil.test", "region": "evil", "authorize": "e",
     }  # fmt: skip
-    if case.dialect not in ("openai-chat", "holysheep"):
+    if case.dialect not in ("openai-chat", "holysheep", "native"):
         with pytest.raises(Untranslatable) as refused:
             request_for(case.upstream, "m", {**OPENAI, **evil}, "openai-chat")
         assert refused.value.field in evil

@@ -154,6 +154,15 @@ OPENAI_CASES = [
         include_model=True,
     ),
     by_openai(
+        "relay-chat",
+        "relay.chat",
+        "http://127.0.0.1:8700/v1",
+        openai_chat,
+        {"model": "claude-sonnet-4-5", "messages": MESSAGES, "max_tokens": 50},
+        USAGE,
+        format="openai-chat",
+    ),
+    by_openai(
         "compatible-chat",
         "compatible.chat",
         "http://vllm.test:8000/v1",

@@ -1,30 +1,31 @@
-"""Blocking: ``pool_reading`` without ``async`` and ``await``.
+"""What comes out of the pool of the asynchronous runtimes: its streams, and iterators.
 
-Written by ``python -m tests.adapters.unasync``; a test holds the two together.
+The iterators begin streams as they are asked for the next one: no task of theirs runs between,
+and a consumer that takes its time does not have requests pile up.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from .pool_errors import PoolCancelled
+from .errors import PoolCancelled
 from .pooled import Pooled
 from .pooling import Pooling, Requests, pairs
-from .tasks import Signal
+from .tasks import AsyncSignal
 
 if TYPE_CHECKING:
     from sans_io_stream import Event
 
-    from .loop_sync import Stream
+    from ..loop import AsyncStream
 
 __all__ = ["Ended", "Merged", "PooledStream"]
 
 T = TypeVar("T")
 
 
-class PooledStream(Pooled[T, Signal]):
+class PooledStream(Pooled[T, AsyncSignal]):
     """A stream of a pool. Iterate it for its events, or wait for its ``result``.
 
     It reads on while its buffer has room, and holds its slot until its end: who starts streams
@@ -32,38 +33,38 @@ class PooledStream(Pooled[T, Signal]):
     iteration raises what the stream raised.
     """
 
-    handler: Callable[[Stream], T] | None = None
+    handler: Callable[[AsyncStream], Awaitable[T]] | None = None
 
-    def __iter__(self) -> Self:
+    def __aiter__(self) -> Self:
         self.claim()
         return self
 
-    def __next__(self) -> Event:
+    async def __anext__(self) -> Event:
         while True:
             event, signal = self.next_event()
             if event is not None:
                 return event
             if signal is None:
                 self.raise_once()
-                raise StopIteration
-            signal.wait_until(None)
+                raise StopAsyncIteration
+            await signal.wait_until(None)
 
-    def result(self) -> T:
+    async def result(self) -> T:
         """Wait for its end: then as ``value``. Events that nobody has begun to iterate are
         only folded into the transcript from now on."""
         self.lift()
         while (signal := self.unfinished()) is not None:
-            signal.wait_until(None)
+            await signal.wait_until(None)
         return self.value
 
-    def work(self, stream: Stream) -> None:
+    async def work(self, stream: AsyncStream) -> None:
         """Read the stream."""
         if self.handler is not None:
-            self.give(self.handler(stream))
+            self.give(await self.handler(stream))
             return
-        for event in stream:
+        async for event in stream:
             while (signal := self.offer(event)) is not None:
-                signal.wait_until(None)
+                await signal.wait_until(None)
         self.give(stream.transcript)  # type: ignore[arg-type]  # without a handler T is that
 
 
@@ -72,10 +73,10 @@ class Begun:
 
     def __init__(
         self,
-        pooling: Pooling[Signal],
-        start: Callable[..., PooledStream[Any]],
+        pooling: Pooling[AsyncSignal],
+        start: Callable[..., Awaitable[PooledStream[Any]]],
         requests: Requests,
-        handler: Callable[[Stream], Any] | None,
+        handler: Callable[[AsyncStream], Awaitable[Any]] | None,
         most: int,
     ) -> None:
         self._pooling = pooling
@@ -94,20 +95,22 @@ class Begun:
         for stream in self._begun:
             stream.cancel(reason)
 
-    def _fill(self) -> None:
+    async def _fill(self) -> None:
         while self._next is not None and len(self._begun) < self._most:
             key, request = self._next
             if self._begun and not self._pooling.has_room(request):
                 return
             try:
-                stream = self._start(request, key, self._handler, self._bell)
+                stream = await self._start(request, key, self._handler, self._bell)
             except PoolCancelled:
                 # What was begun is told still; nothing more is.
                 self._next = None
                 return
-            self._next = next(self._requests, None)
             self._take_up(stream)
             self._begun.append(stream)
+            # Last: whatever this raises, the stream that was begun is handed out.
+            self._next = None
+            self._next = next(self._requests, None)
 
     def _take_up(self, stream: PooledStream[Any]) -> None:
         """Say what becomes of its events."""
@@ -119,21 +122,21 @@ class Ended(Begun, Generic[T]):
 
     def __init__(
         self,
-        pooling: Pooling[Signal],
-        start: Callable[..., PooledStream[Any]],
+        pooling: Pooling[AsyncSignal],
+        start: Callable[..., Awaitable[PooledStream[Any]]],
         requests: Requests,
-        handler: Callable[[Stream], Any] | None,
+        handler: Callable[[AsyncStream], Awaitable[Any]] | None,
         *,
         ordered: bool,
     ) -> None:
         super().__init__(pooling, start, requests, handler, 2 * pooling.max_concurrent)
         self._ordered = ordered
 
-    def __iter__(self) -> Self:
+    def __aiter__(self) -> Self:
         return self
 
-    def __next__(self) -> PooledStream[T]:
-        self._fill()
+    async def __anext__(self) -> PooledStream[T]:
+        await self._fill()
         while self._begun:
             with self._pooling.lock:
                 signal = self._bell.listen()
@@ -142,8 +145,8 @@ class Ended(Begun, Generic[T]):
             if ended is not None:
                 self._begun.remove(ended)
                 return ended
-            signal.wait_until(None)
-        raise StopIteration
+            await signal.wait_until(None)
+        raise StopAsyncIteration
 
 
 class Merged(Begun):
@@ -151,20 +154,20 @@ class Merged(Begun):
 
     def __init__(
         self,
-        pooling: Pooling[Signal],
-        start: Callable[..., PooledStream[Any]],
+        pooling: Pooling[AsyncSignal],
+        start: Callable[..., Awaitable[PooledStream[Any]]],
         requests: Requests,
     ) -> None:
         super().__init__(pooling, start, requests, None, pooling.max_concurrent)
 
-    def __iter__(self) -> Self:
+    def __aiter__(self) -> Self:
         return self
 
-    def __next__(self) -> tuple[Hashable, Event]:
+    async def __anext__(self) -> tuple[Hashable, Event]:
         while True:
-            self._fill()
+            await self._fill()
             if not self._begun:
-                raise StopIteration
+                raise StopAsyncIteration
             with self._pooling.lock:
                 wait = self._bell.listen()
             for _ in range(len(self._begun)):
@@ -179,7 +182,7 @@ class Merged(Begun):
                     stream.tell_end()
                     break
             else:
-                wait.wait_until(None)
+                await wait.wait_until(None)
 
     def _take_up(self, stream: PooledStream[Any]) -> None:
         stream.claim()

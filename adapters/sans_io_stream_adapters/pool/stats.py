@@ -7,9 +7,9 @@ tells the pool at once when the provider asks to come back later.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from sans_io_stream import (
     Disconnected,
@@ -21,12 +21,14 @@ from sans_io_stream import (
     StreamStart,
     Usage,
 )
-from sans_io_stream.usage import add_usage
+from sans_io_stream.tally import Tally
+from sans_io_stream.usage import compact_usage
 
 if TYPE_CHECKING:
+    from sans_io_stream.tally import AccountKey, Pricing
     from sans_io_stream.timings import Latencies
 
-__all__ = ["Eye", "PoolStats", "Prices", "SessionStats", "State"]
+__all__ = ["Eye", "PoolStats", "Priced", "SessionStats", "State"]
 
 State = Literal["waiting", "running", "complete", "failed", "cancelled"]
 """``failed`` is also what was interrupted; ``complete`` also a handler that read no further."""
@@ -37,21 +39,14 @@ THROTTLED = frozenset({429, 503, 529})
 NOTED = frozenset({Disconnected, Reconnecting, Usage, StreamStart, StreamEnd})
 
 
-class Prices(Protocol):
-    """What knows the price of tokens."""
-
-    def cost(self, usage: Usage, model: str | None) -> Decimal | None:
-        """The price of these tokens; None if it is not known."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class SessionStats:
     """One stream of a pool. ``duration`` is in seconds, from its slot to its end or to now.
 
     ``usage`` adds all generations that were billed, void ones included. ``attempts`` counts
     those at a connection, 0 before its slot. ``cost`` is None without ``prices``, and where
-    they do not know it. ``error`` is the text of what it failed of.
+    they do not know it; it is the one that a ``TokenTracker`` would tell. ``error`` is the text
+    of what it failed of.
     """
 
     key: Hashable
@@ -102,6 +97,21 @@ class PoolStats:
         return self.max_concurrent - self.active_streams
 
 
+class Priced(NamedTuple):
+    """What is told of a stream, and what its price is made of."""
+
+    told: SessionStats
+    key: AccountKey
+    usages: list[Usage]
+
+    def stats(self, pricing: Pricing) -> SessionStats:
+        """The same with its cost: each generation is billed by itself."""
+        tally = Tally()
+        for usage in self.usages:
+            tally.add(usage, pricing.cost(usage, self.key))
+        return self.told if tally.cost is None else replace(self.told, cost=tally.cost)
+
+
 class Eye:
     """What a pool knows of one stream. ``hold`` is called with a time before which its origin
     wants no connection; a hold is at most ``longest`` seconds."""
@@ -117,9 +127,9 @@ class Eye:
         self.end: StreamEnd | None = None
 
     @property
-    def usage(self) -> Usage | None:
-        """All that was billed until now."""
-        return add_usage([usage for _, usage in sorted(self._usages.items())])
+    def usages(self) -> list[Usage]:
+        """What was billed until now, by generation, without the answers around it."""
+        return [compact_usage(usage) for _, usage in sorted(self._usages.items())]
 
     def begin(self, request: StreamRequest, now: float) -> Eye:
         """The stream begins."""

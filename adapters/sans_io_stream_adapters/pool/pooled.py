@@ -16,12 +16,12 @@ from sans_io_stream import ErrorInfo, Event, StreamEnd, StreamRequest, Transcrip
 from sans_io_stream.errors import StreamEndError
 
 from .bell import Bell, Ringer
-from .pool_errors import StreamCancelled
+from .errors import StreamCancelled
 
 if TYPE_CHECKING:
-    from .pool_stats import Eye, State
+    from ..stream import Opened, StreamOptions
     from .scope import Scope
-    from .stream import Opened, StreamOptions
+    from .stats import Eye, State
 
 __all__ = ["Pooled"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Generator
 from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .scoped import Library
+from ..scoped import Library
 
 if TYPE_CHECKING:
     from .scope import Endable

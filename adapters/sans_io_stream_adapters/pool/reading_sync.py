@@ -1,31 +1,30 @@
-"""What comes out of the pool of the asynchronous runtimes: its streams, and iterators.
+"""Blocking: ``reading`` without ``async`` and ``await``.
 
-The iterators begin streams as they are asked for the next one: no task of theirs runs between,
-and a consumer that takes its time does not have requests pile up.
+Written by ``python -m tests.adapters.unasync``; a test holds the two together.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Callable, Hashable
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from .pool_errors import PoolCancelled
+from .errors import PoolCancelled
 from .pooled import Pooled
 from .pooling import Pooling, Requests, pairs
-from .tasks import AsyncSignal
+from .tasks import Signal
 
 if TYPE_CHECKING:
     from sans_io_stream import Event
 
-    from .loop import AsyncStream
+    from ..loop_sync import Stream
 
 __all__ = ["Ended", "Merged", "PooledStream"]
 
 T = TypeVar("T")
 
 
-class PooledStream(Pooled[T, AsyncSignal]):
+class PooledStream(Pooled[T, Signal]):
     """A stream of a pool. Iterate it for its events, or wait for its ``result``.
 
     It reads on while its buffer has room, and holds its slot until its end: who starts streams
@@ -33,38 +32,38 @@ class PooledStream(Pooled[T, AsyncSignal]):
     iteration raises what the stream raised.
     """
 
-    handler: Callable[[AsyncStream], Awaitable[T]] | None = None
+    handler: Callable[[Stream], T] | None = None
 
-    def __aiter__(self) -> Self:
+    def __iter__(self) -> Self:
         self.claim()
         return self
 
-    async def __anext__(self) -> Event:
+    def __next__(self) -> Event:
         while True:
             event, signal = self.next_event()
             if event is not None:
                 return event
             if signal is None:
                 self.raise_once()
-                raise StopAsyncIteration
-            await signal.wait_until(None)
+                raise StopIteration
+            signal.wait_until(None)
 
-    async def result(self) -> T:
+    def result(self) -> T:
         """Wait for its end: then as ``value``. Events that nobody has begun to iterate are
         only folded into the transcript from now on."""
         self.lift()
         while (signal := self.unfinished()) is not None:
-            await signal.wait_until(None)
+            signal.wait_until(None)
         return self.value
 
-    async def work(self, stream: AsyncStream) -> None:
+    def work(self, stream: Stream) -> None:
         """Read the stream."""
         if self.handler is not None:
-            self.give(await self.handler(stream))
+            self.give(self.handler(stream))
             return
-        async for event in stream:
+        for event in stream:
             while (signal := self.offer(event)) is not None:
-                await signal.wait_until(None)
+                signal.wait_until(None)
         self.give(stream.transcript)  # type: ignore[arg-type]  # without a handler T is that
 
 
@@ -73,10 +72,10 @@ class Begun:
 
     def __init__(
         self,
-        pooling: Pooling[AsyncSignal],
-        start: Callable[..., Awaitable[PooledStream[Any]]],
+        pooling: Pooling[Signal],
+        start: Callable[..., PooledStream[Any]],
         requests: Requests,
-        handler: Callable[[AsyncStream], Awaitable[Any]] | None,
+        handler: Callable[[Stream], Any] | None,
         most: int,
     ) -> None:
         self._pooling = pooling
@@ -95,20 +94,22 @@ class Begun:
         for stream in self._begun:
             stream.cancel(reason)
 
-    async def _fill(self) -> None:
+    def _fill(self) -> None:
         while self._next is not None and len(self._begun) < self._most:
             key, request = self._next
             if self._begun and not self._pooling.has_room(request):
                 return
             try:
-                stream = await self._start(request, key, self._handler, self._bell)
+                stream = self._start(request, key, self._handler, self._bell)
             except PoolCancelled:
                 # What was begun is told still; nothing more is.
                 self._next = None
                 return
-            self._next = next(self._requests, None)
             self._take_up(stream)
             self._begun.append(stream)
+            # Last: whatever this raises, the stream that was begun is handed out.
+            self._next = None
+            self._next = next(self._requests, None)
 
     def _take_up(self, stream: PooledStream[Any]) -> None:
         """Say what becomes of its events."""
@@ -120,21 +121,21 @@ class Ended(Begun, Generic[T]):
 
     def __init__(
         self,
-        pooling: Pooling[AsyncSignal],
-        start: Callable[..., Awaitable[PooledStream[Any]]],
+        pooling: Pooling[Signal],
+        start: Callable[..., PooledStream[Any]],
         requests: Requests,
-        handler: Callable[[AsyncStream], Awaitable[Any]] | None,
+        handler: Callable[[Stream], Any] | None,
         *,
         ordered: bool,
     ) -> None:
         super().__init__(pooling, start, requests, handler, 2 * pooling.max_concurrent)
         self._ordered = ordered
 
-    def __aiter__(self) -> Self:
+    def __iter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> PooledStream[T]:
-        await self._fill()
+    def __next__(self) -> PooledStream[T]:
+        self._fill()
         while self._begun:
             with self._pooling.lock:
                 signal = self._bell.listen()
@@ -143,8 +144,8 @@ class Ended(Begun, Generic[T]):
             if ended is not None:
                 self._begun.remove(ended)
                 return ended
-            await signal.wait_until(None)
-        raise StopAsyncIteration
+            signal.wait_until(None)
+        raise StopIteration
 
 
 class Merged(Begun):
@@ -152,20 +153,20 @@ class Merged(Begun):
 
     def __init__(
         self,
-        pooling: Pooling[AsyncSignal],
-        start: Callable[..., Awaitable[PooledStream[Any]]],
+        pooling: Pooling[Signal],
+        start: Callable[..., PooledStream[Any]],
         requests: Requests,
     ) -> None:
         super().__init__(pooling, start, requests, None, pooling.max_concurrent)
 
-    def __aiter__(self) -> Self:
+    def __iter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> tuple[Hashable, Event]:
+    def __next__(self) -> tuple[Hashable, Event]:
         while True:
-            await self._fill()
+            self._fill()
             if not self._begun:
-                raise StopAsyncIteration
+                raise StopIteration
             with self._pooling.lock:
                 wait = self._bell.listen()
             for _ in range(len(self._begun)):
@@ -180,7 +181,7 @@ class Merged(Begun):
                     stream.tell_end()
                     break
             else:
-                await wait.wait_until(None)
+                wait.wait_until(None)
 
     def _take_up(self, stream: PooledStream[Any]) -> None:
         stream.claim()

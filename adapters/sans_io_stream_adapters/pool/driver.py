@@ -1,68 +1,69 @@
-"""Blocking: ``pool`` without ``async`` and ``await``.
+"""The pool of the asynchronous runtimes: many streams, a bounded number of them at a time.
 
-Written by ``python -m tests.adapters.unasync``; a test holds the two together.
+``driver_sync`` is this text without ``async`` and ``await``; a test holds the two together. What
+is decided is decided in ``pooling`` and ``pooled``; here is spawned and waited.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable
 from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar, Unpack, overload
 
-from .pool_errors import PoolFull
-from .pool_reading_sync import Ended, Merged, PooledStream
+from .errors import PoolFull
 from .pooling import Pooling, PoolOptions, Requests, of_streams
-from .tasks import Signal, Tasks
+from .reading import Ended, Merged, PooledStream
+from .tasks import AsyncSignal, AsyncTasks
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest, Transcript
 
+    from ..loop import AsyncStream
+    from ..stream import StreamOptions
     from .bell import Bell
-    from .loop_sync import Stream
-    from .pool_stats import PoolStats
     from .pooled import Pooled
     from .scope import Scope
-    from .stream import StreamOptions
+    from .stats import PoolStats
 
-__all__ = ["Pool"]
+__all__ = ["AsyncPool"]
 
 T = TypeVar("T")
 
 
-class Pool:
-    """Streams, at most ``max_concurrent`` at a time: ``with StreamPool(10) as pool``.
+class AsyncPool:
+    """Streams, at most ``max_concurrent`` at a time: ``async with StreamPool(10) as pool``.
 
     The options are those of ``PoolOptions``; those of ``open_stream`` are for each stream.
-    One failure leaves the others alone, unless
-    ``on_failure="cancel"``. Leaving the block waits for all that was started; leaving it with
-    an exception cancels all. Nothing outlives it, and failures that nobody has asked about are
-    raised then, as an ``ExceptionGroup``.
+    One failure leaves the others alone, unless ``on_failure="cancel"``. Leaving the block waits
+    for all that was started; leaving it with an exception cancels all. Nothing outlives it, and
+    failures that nobody has asked about are raised then, as an ``ExceptionGroup``.
 
-    Raises ``ValueError`` for options that make no sense.
+    Raises ``ValueError`` for options that make no sense, ``TypeError`` for those that there are
+    not.
     """
 
     def __init__(
         self,
-        tasks: Tasks,
-        open_stream: Callable[..., Stream],
+        tasks: AsyncTasks,
+        open_stream: Callable[..., AsyncStream],
         max_concurrent: int,
         **options: Unpack[PoolOptions],
     ) -> None:
         self._tasks = tasks
-        self._open: Callable[..., Stream] = options.get("open") or open_stream
+        self._open: Callable[..., AsyncStream] = options.get("open") or open_stream
         self._options = of_streams(options)
-        self._pooling = Pooling[Signal](tasks.now, tasks.signal, max_concurrent, options)
+        self._pooling = Pooling[AsyncSignal](tasks.now, tasks.signal, max_concurrent, options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self._pooling.max_concurrent}>"
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         self._pooling.open()
-        self._tasks.open()
+        await self._tasks.open()
         return self
 
-    def __exit__(
+    async def __aexit__(
         self,
         kind: type[BaseException] | None,
         error: BaseException | None,
@@ -74,14 +75,14 @@ class Pool:
         else:
             pooling.shut()
         try:
-            self._tasks.close(pooling.shut)
+            await self._tasks.close(pooling.shut)
         finally:
             pooling.close()
         if error is None:
             pooling.raise_untold()
 
     @overload
-    def start(
+    async def start(
         self,
         request: StreamRequest,
         key: Hashable | None = None,
@@ -91,20 +92,20 @@ class Pool:
         **options: Unpack[StreamOptions],
     ) -> PooledStream[Transcript]: ...
     @overload
-    def start(
+    async def start(
         self,
         request: StreamRequest,
         key: Hashable | None = None,
         *,
-        handler: Callable[[Stream], T],
+        handler: Callable[[AsyncStream], Awaitable[T]],
         wait: bool = True,
         **options: Unpack[StreamOptions],
     ) -> PooledStream[T]: ...
-    def start(
+    async def start(
         self,
         request: StreamRequest,
         key: Hashable | None = None,
-        handler: Callable[[Stream], Any] | None = None,
+        handler: Callable[[AsyncStream], Awaitable[Any]] | None = None,
         *,
         wait: bool = True,
         **options: Unpack[StreamOptions],
@@ -116,16 +117,17 @@ class Pool:
         ``PoolFull``. ``options`` outrank the pool's.
 
         Raises ``RuntimeError`` outside of the pool's block, ``ValueError`` for the key of a
-        stream that has not ended, ``PoolCancelled`` behind a failure that has ended all.
+        stream that has not ended, ``TypeError`` for an option that there is not,
+        ``PoolCancelled`` behind a failure that has ended all.
         """
-        return self._start(request, key, handler, self._pooling.bell(), wait, options)
+        return await self._start(request, key, handler, self._pooling.bell(), wait, options)
 
-    def _start(
+    async def _start(
         self,
         request: StreamRequest,
         key: Hashable | None,
-        handler: Callable[[Stream], Any] | None,
-        bell: Bell[Signal],
+        handler: Callable[[AsyncStream], Awaitable[Any]] | None,
+        bell: Bell[AsyncSignal],
         wait: bool = True,
         options: StreamOptions | None = None,
     ) -> PooledStream[Any]:
@@ -143,7 +145,7 @@ class Pool:
         while (signal := pooling.admit(stream, key)) is not None:
             if not wait:
                 raise PoolFull(f"{pooling.max_waiting} streams wait, and no more may")
-            signal.wait_until(None)
+            await signal.wait_until(None)
         self._pump()
         return stream
 
@@ -153,12 +155,12 @@ class Pool:
     def map(
         self,
         requests: Requests,
-        handler: Callable[[Stream], T],
+        handler: Callable[[AsyncStream], Awaitable[T]],
     ) -> Ended[T]: ...
     def map(
         self,
         requests: Requests,
-        handler: Callable[[Stream], Any] | None = None,
+        handler: Callable[[AsyncStream], Awaitable[Any]] | None = None,
     ) -> Ended[Any]:
         """The ended streams in the order of their requests: ``value`` is what ``handler``
         returned, or the transcript, and raises where there is none; ``error`` tells why.
@@ -174,12 +176,12 @@ class Pool:
     def as_completed(
         self,
         requests: Requests,
-        handler: Callable[[Stream], T],
+        handler: Callable[[AsyncStream], Awaitable[T]],
     ) -> Ended[T]: ...
     def as_completed(
         self,
         requests: Requests,
-        handler: Callable[[Stream], Any] | None = None,
+        handler: Callable[[AsyncStream], Awaitable[Any]] | None = None,
     ) -> Ended[Any]:
         """The same, in the order in which they end."""
         return Ended(self._pooling, self._start, requests, handler, ordered=False)
@@ -202,17 +204,22 @@ class Pool:
 
     def _pump(self) -> None:
         """Spawn what may begin."""
-        for stream in self._pooling.take():
-            self._tasks.spawn(partial(self._work, stream))
+        while begun := self._pooling.take():
+            for stream in begun:
+                try:
+                    self._tasks.spawn(partial(self._work, stream))
+                except Exception as error:  # noqa: BLE001  # there may be no more threads
+                    stream.fail(error)
+                    self._pooling.end(stream)
         if self._pooling.wants_clock():
             self._tasks.spawn(self._keep_time)
 
-    def _work(self, pooled: Pooled[Any, Signal]) -> None:
+    async def _work(self, pooled: Pooled[Any, AsyncSignal]) -> None:
         assert isinstance(pooled, PooledStream)
         try:
             stream = self._open(pooled.request, **pooled.options)
             with self._tasks.scope(stream) as scope:
-                self._read(pooled, stream, scope)
+                await self._read(pooled, stream, scope)
         except Exception as error:  # noqa: BLE001  # whoever asks for the result is told
             pooled.fail(error)
         except BaseException:
@@ -222,14 +229,14 @@ class Pool:
             self._pooling.end(pooled)
             self._pump()
 
-    def _read(self, pooled: PooledStream[Any], stream: Stream, scope: Scope) -> None:
-        with stream:
+    async def _read(self, pooled: PooledStream[Any], stream: AsyncStream, scope: Scope) -> None:
+        async with stream:
             if pooled.enter(stream, scope):
                 self._pooling.enter_hold(pooled)
-                pooled.work(stream)
+                await pooled.work(stream)
 
-    def _keep_time(self) -> None:
+    async def _keep_time(self) -> None:
         while (tick := self._pooling.tick()) is not None:
             signal, time = tick
-            signal.wait_until(time)
+            await signal.wait_until(time)
             self._pump()

@@ -1,6 +1,6 @@
 """The state of a pool without its runtime: who runs, who waits, what is held, what was told.
 
-``pool`` and ``pool_sync`` are thin drivers of it: they spawn what ``take`` gives, and wait for
+``driver`` and ``driver_sync`` are thin: they spawn what ``take`` gives, and wait for
 the signals. Every method may be called from any thread; the lock costs an asynchronous runtime
 nothing worth naming.
 """
@@ -9,21 +9,24 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, cast
 
 from sans_io_stream import ReconnectPolicy, StreamRequest
+from sans_io_stream.tally import AccountKey, Pricing
 from sans_io_stream.timings import Timings
 from sans_io_stream.url import parse_url
+from sans_io_stream.usage import add_usage
 
+from ..stream import StreamOptions
 from .bell import Bell, Ringer
-from .pool_errors import PoolCancelled
-from .pool_stats import Eye, PoolStats, Prices, SessionStats
+from .errors import PoolCancelled
 from .scheduling import Schedule
-from .stream import StreamOptions
+from .stats import Eye, PoolStats, Priced, SessionStats
 
 if TYPE_CHECKING:
+    from sans_io_stream.pricing import Prices
+
     from .pooled import Pooled
 
 __all__ = ["PoolOptions", "Pooling", "Requests", "of_streams", "pairs"]
@@ -42,10 +45,11 @@ FAILURES = 100
 class PoolOptions(StreamOptions, total=False):
     """The keyword options of every ``StreamPool``: those of its streams, and its own.
 
-    ``per_origin`` is the most streams of one origin (``scheme://host:port``), or a mapping of
-    such limits; ``max_waiting`` the most streams that wait for a slot. ``buffer`` is the most
+    ``per_origin`` is the most streams of one origin, or a mapping of such limits by a URL of
+    each; ``max_waiting`` the most streams that wait for a slot. ``buffer`` is the most
     events of a stream that are kept unread. ``on_failure="cancel"`` has the first failure
-    cancel all others. ``prices`` gives ``stats()`` its costs, ``retain`` is how many ended
+    cancel all others. ``prices`` (a ``PriceTable``, or whatever has its ``cost``) gives
+    ``stats()`` its costs, ``retain`` is how many ended
     streams are kept in it. ``open`` takes the place of ``open_stream``.
     """
 
@@ -59,7 +63,8 @@ class PoolOptions(StreamOptions, total=False):
 
 
 class Pooling(Generic[S]):
-    """See the module. Raises ``ValueError`` for options that make no sense."""
+    """See the module. Raises ``ValueError`` for options that make no sense, ``TypeError`` for
+    those that there are not."""
 
     def __init__(
         self,
@@ -68,6 +73,7 @@ class Pooling(Generic[S]):
         max_concurrent: int,
         options: PoolOptions,
     ) -> None:
+        refuse_unknown(options, PoolOptions, "a StreamPool")
         self.buffer = options.get("buffer", 64)
         self._retain = options.get("retain", 1000)
         self._on_failure = options.get("on_failure", "keep")
@@ -78,10 +84,11 @@ class Pooling(Generic[S]):
         for name in ("capture", "resume_from"):
             if options.get(name) is not None:
                 raise ValueError(f"{name} is of one stream: give it to start(), not to the pool")
-        self._prices = options.get("prices")
-        self._schedule = Schedule(
-            max_concurrent, options.get("per_origin"), options.get("max_waiting", 1000)
-        )
+        self._pricing = Pricing(options.get("prices"))
+        per_origin = options.get("per_origin")
+        if isinstance(per_origin, Mapping):
+            per_origin = {parse_url(url).origin: limit for url, limit in per_origin.items()}
+        self._schedule = Schedule(max_concurrent, per_origin, options.get("max_waiting", 1000))
         self.max_concurrent = max_concurrent
         self.max_waiting = self._schedule.max_waiting
         self.lock = threading.RLock()
@@ -102,7 +109,7 @@ class Pooling(Generic[S]):
         self._streams: dict[int, Pooled[Any, S]] = {}
         """Those that wait or run, by ticket."""
         self._keys: dict[Hashable, Pooled[Any, S]] = {}
-        self._ended: dict[Hashable, SessionStats] = {}
+        self._ended: dict[Hashable, Priced] = {}
         self._failures: list[Pooled[Any, S]] = []
 
     def bell(self) -> Bell[S]:
@@ -112,8 +119,10 @@ class Pooling(Generic[S]):
     # ---- who comes
 
     def prepare(self, stream: Pooled[Any, S]) -> None:
-        """Have the pool look at it, and let its observers do."""
-        stream.origin = origin = parse_url(stream.request.url).origin
+        """Have the pool look at it, and let its observers do. Raises ``TypeError`` for what is
+        no request, and for options that there are not."""
+        refuse_unknown(stream.options, StreamOptions, "a stream")
+        stream.origin = origin = origin_of(stream.request)
         policy = stream.options.get("policy") or ReconnectPolicy()
         stream.eye = Eye(partial(self.hold, origin), policy.max_retry_after)
         theirs = stream.options.get("observers", ())
@@ -124,7 +133,7 @@ class Pooling(Generic[S]):
     def has_room(self, request: StreamRequest) -> bool:
         """Whether a stream of that request need not wait to wait."""
         with self.lock:
-            return self._schedule.has_room(parse_url(request.url).origin, self.now())
+            return self._schedule.has_room(origin_of(request), self.now())
 
     def admit(self, stream: Pooled[Any, S], key: Hashable | None) -> S | None:
         """Let it wait for a slot. A signal says that there is no room even for that.
@@ -184,7 +193,7 @@ class Pooling(Generic[S]):
 
     def _keep(self, stream: Pooled[Any, S]) -> None:
         self._ended.pop(stream.key, None)
-        self._ended[stream.key] = self._stats_of(stream)
+        self._ended[stream.key] = self._priced(stream)
         while len(self._ended) > self._retain:
             del self._ended[next(iter(self._ended))]
 
@@ -275,17 +284,14 @@ class Pooling(Generic[S]):
             now = self._moment()
             told = {**self._ended}
             for stream in self._streams.values():
-                told[stream.key] = self._stats_of(stream)
+                told[stream.key] = self._priced(stream)
             schedule = self._schedule
             active, waiting = schedule.running, schedule.waiting
             held = {origin: until - now for origin, until in schedule.held(now).items()}
-        prices = self._prices
-        if prices is not None:
-            for key, one in told.items():
-                if one.usage is not None:
-                    told[key] = replace(one, cost=prices.cost(one.usage, one.model))
+        # Not under the lock: prices are somebody else's code.
+        priced = {key: one.stats(self._pricing) for key, one in told.items()}
         latencies = self._timings.latencies
-        return PoolStats(schedule.max_concurrent, active, waiting, told, held, latencies)
+        return PoolStats(schedule.max_concurrent, active, waiting, priced, held, latencies)
 
     def _moment(self) -> float:
         """Now, while there is a clock: a runtime's may be gone with the pool."""
@@ -293,19 +299,20 @@ class Pooling(Generic[S]):
             return 0.0
         return self.now() if self._stopped is None else self._stopped
 
-    def _stats_of(self, stream: Pooled[Any, S]) -> SessionStats:
+    def _priced(self, stream: Pooled[Any, S]) -> Priced:
         until = self._moment() if stream.ended is None else stream.ended
         eye = stream.eye
-        return SessionStats(
+        told = SessionStats(
             key=stream.key,
             provider=stream.request.provider,
             model=eye.model or stream.request.model,
             state=stream.standing,
             duration=0.0 if stream.begun is None else until - stream.begun,
             attempts=eye.attempts,
-            usage=eye.usage,
+            usage=add_usage(eye.usages),
             error=stream.why,
         )
+        return Priced(told, AccountKey.of(stream.request, eye.model), eye.usages)
 
 
 def pairs(requests: Requests) -> Iterator[tuple[Hashable | None, StreamRequest]]:
@@ -314,7 +321,22 @@ def pairs(requests: Requests) -> Iterator[tuple[Hashable | None, StreamRequest]]
         yield from requests.items()
         return
     for one in requests:
-        yield (None, one) if isinstance(one, StreamRequest) else one
+        key, request = (None, one) if isinstance(one, StreamRequest) else one
+        yield key, request
+
+
+def origin_of(request: object) -> str:
+    """The origin of a request. Raises ``TypeError`` for what is none."""
+    if not isinstance(request, StreamRequest):
+        raise TypeError(f"a pool streams StreamRequests, not {type(request).__name__}")
+    return parse_url(request.url).origin
+
+
+def refuse_unknown(options: StreamOptions, known: type, whose: str) -> None:
+    """Raise ``TypeError`` for an option that is not among the ``known``."""
+    unknown = options.keys() - known.__annotations__.keys()
+    if unknown:
+        raise TypeError(f"{whose} has no option {', '.join(sorted(unknown))}")
 
 
 def of_streams(options: PoolOptions) -> StreamOptions:

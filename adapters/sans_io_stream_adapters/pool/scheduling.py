@@ -30,8 +30,9 @@ class Schedule:
         max_waiting: int = 1000,
     ) -> None:
         limits = per_origin if isinstance(per_origin, Mapping) else {"per_origin": per_origin}
-        for name, limit in {"max_concurrent": max_concurrent, **limits}.items():
-            if limit is not None and limit < 1:
+        given = {name: limit for name, limit in limits.items() if limit is not None}
+        for name, limit in {"max_concurrent": max_concurrent, **given}.items():
+            if limit < 1:
                 raise ValueError(f"{name} is at least 1, not {limit!r}")
         if max_waiting < 0:
             raise ValueError(f"max_waiting is at least 0, not {max_waiting!r}")

@@ -34,7 +34,13 @@ class AsyncioTasks:
             raise
 
     def spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self._group.create_task(work())
+        coroutine = work()
+        try:
+            self._group.create_task(coroutine)
+        except RuntimeError:
+            # The group was cancelled, and a handler that took no notice has made room: whatever
+            # the pool still has is ended as it is closed.
+            coroutine.close()
 
     def scope(self, stream: Endable) -> AsyncioScope:
         return AsyncioScope()

@@ -1,4 +1,4 @@
-"""The library that a client's calls run on, asyncio or trio: its clock, and calls with a deadline.
+"""The library that runs the task at hand, asyncio or trio: its clock, and calls with a deadline.
 
 A deadline is a cancellation of that one call. No scope or timeout is held while a consumer has
 an event.
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from ..network import GLANCE, OutOfTime
+from .network import GLANCE, OutOfTime
 
 __all__ = ["OnAsyncio", "OnTrio", "running"]
 

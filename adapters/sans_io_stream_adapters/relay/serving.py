@@ -1,0 +1,188 @@
+"""The relay as a server of its own, on uvicorn: it listens, says so, and ends in order.
+
+A server tells an application of its end only when all connections are gone; here they are gone
+when the streams have ended. So the relay is stopped first, while its readers are still there,
+and hear how their streams end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable, Generator
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from ..cli_output import has_colours
+from ..logs import LOG
+from .app import Relay
+
+if TYPE_CHECKING:
+    from .config import RelayConfig
+
+__all__ = ["listen", "serve"]
+
+BACKLOG = 2048
+POLL = 0.05
+"""Seconds between two looks at whether a second Ctrl-C came."""
+GRACE = 2
+"""Seconds that the last readers have for the last bytes."""
+BROKEN_OFF = "ASGI callable returned without completing response."
+"""uvicorn's word for a response that is broken off. Here that is meant."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections. Raises ``OSError`` for an address that is none, or
+    taken."""
+    family, _, _, _, address = socket.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )[0]
+    return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+
+
+def serve(
+    config: RelayConfig,
+    sock: socket.socket,
+    *,
+    ready: Callable[[], None],
+    ending: Callable[[], None],
+    quiet: bool = False,
+) -> None:
+    """Serve until SIGTERM or Ctrl-C, then seal what runs, and return; Ctrl-C once more does so at
+    once.
+
+    ``ready`` is called as soon as requests are answered, ``ending`` when the end begins.
+    Raises ``StoreError`` where the store cannot be opened, ``KeyboardInterrupt`` behind an end
+    by Ctrl-C.
+    """
+    relay = Relay(config)
+    settings = uvicorn.Config(
+        relay,
+        lifespan="off",
+        ws="none",
+        log_config=logging_of(quiet=quiet),
+        server_header=False,
+        proxy_headers=False,
+        # What is too large is refused by the relay, in the words of the format in use.
+        h11_max_incomplete_event_size=2 * config.limits.header_bytes + 65536,
+        timeout_graceful_shutdown=graceful(config),
+    )
+    with terminated_in_order():
+        Server(settings, relay, ready, ending).run([sock])
+
+
+def graceful(config: RelayConfig) -> int | None:
+    """Seconds until connections are cut: later than the streams have ended."""
+    drain = config.limits.drain_seconds
+    return None if math.isinf(drain) else math.ceil(drain) + GRACE
+
+
+class Server(uvicorn.Server):
+    """uvicorn, with an end that begins with the streams."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        relay: Relay,
+        ready: Callable[[], None],
+        ending: Callable[[], None],
+    ) -> None:
+        super().__init__(config)
+        self.relay = relay
+        self._ready = ready
+        self._ending = ending
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the store before anybody can ask."""
+        await self.relay.start()
+        await super().startup(sockets)
+        self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Streams end, then the connections of their readers."""
+        self._ending()
+        stopping = asyncio.create_task(self.relay.stop())
+        closing = asyncio.create_task(super().shutdown(sockets))
+        while not (stopping.done() and closing.done()):
+            await asyncio.wait([stopping, closing], timeout=POLL)
+            if self.force_exit:
+                self.relay.hurry()
+        await stopping
+        await closing
+
+
+@contextlib.contextmanager
+def terminated_in_order() -> Generator[None]:
+    """SIGTERM is an order like any other: uvicorn, which has obeyed it, raises it again."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class Shown(logging.Filter):
+    """What a log may say: of a path no query, which may hold what opens a stream; and nothing of
+    a response that was broken off on purpose, or cut off at the end."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether it is logged."""
+        kind = record.exc_info[0] if record.exc_info else None
+        if record.msg == BROKEN_OFF or kind is asyncio.CancelledError:
+            return False
+        if record.name == "uvicorn.access" and isinstance(record.args, tuple):
+            record.args = tuple(
+                one.partition("?")[0] if isinstance(one, str) else one for one in record.args
+            )
+        return True
+
+
+def logging_of(*, quiet: bool) -> dict[str, Any]:
+    """Logs go to standard error, with colours on a terminal alone."""
+    colours = sys.stderr is not None and has_colours(sys.stderr)  # pyright: ignore[reportUnnecessaryComparison]
+    said = '%(levelprefix)s %(client_addr)s "%(request_line)s" %(status_code)s'
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"shown": {"()": Shown}},
+        "formatters": {
+            "plain": {
+                "()": "uvicorn.logging.DefaultFormatter",
+                "fmt": "%(levelprefix)s %(message)s",
+                "use_colors": colours,
+            },
+            "access": {
+                "()": "uvicorn.logging.AccessFormatter",
+                "fmt": said,
+                "use_colors": colours,
+            },
+        },
+        "handlers": {
+            name: {
+                "class": "logging.StreamHandler",
+                "formatter": name,
+                "filters": ["shown"],
+                "stream": "ext://sys.stderr",
+            }
+            for name in ("plain", "access")
+        },
+        "loggers": {
+            LOG.name: {"handlers": ["plain"], "level": "WARNING", "propagate": False},
+            "uvicorn.error": {"handlers": ["plain"], "level": "WARNING", "propagate": False},
+            "uvicorn.access": {
+                "handlers": ["access"],
+                "level": "WARNING" if quiet else "INFO",
+                "propagate": False,
+            },
+        },
+    }
