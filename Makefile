@@ -12,7 +12,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test lint types suite peers bench bench-sockets goldens exhaustive format clean
+.PHONY: help demo test lint types suite peers bench bench-sockets bench-relay goldens exhaustive format clean
 
 help: ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 14
@@ -41,6 +41,9 @@ bench: $(STAMP) ## Run the benchmarks; ARGS=--quick for a short run
 
 bench-sockets: $(PEERS)/.installed ## Measure over sockets, beside the clients that people use
 	$(PEERS)/bin/python -m tests.benchmarks.sockets $(ARGS)
+
+bench-relay: $(STAMP) ## Measure the relay, beside a plain pass-through
+	$(BIN)/python -m tests.benchmarks.relay $(ARGS)
 
 goldens: $(VENV)/.sdks ## Record what the vendors' SDKs send; ARGS=--check to compare instead
 	$(BIN)/python -m tests.providers.record $(ARGS)

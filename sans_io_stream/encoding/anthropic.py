@@ -72,6 +72,7 @@ class AnthropicFormat(Format, kw_only=True):
 
     name: ClassVar[str] = Anthropic.name
     framings: ClassVar[tuple[Framing, ...]] = ("sse", "jsonl")
+    steady: ClassVar[bool] = True
     begins_late: ClassVar[bool] = True
 
     blocks: int = 0

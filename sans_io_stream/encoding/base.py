@@ -85,6 +85,9 @@ class Format(msgspec.Struct, kw_only=True):
     """The framings that the protocol has, the usual one first."""
     has_choices: ClassVar[bool] = False
     begins_late: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+    """A piece of text behind another of the same choice is one record, differs in the text alone,
+    and changes nothing."""
     tells_end: ClassVar[bool] = True
     """False where the transport alone tells whether the body is whole."""
 

@@ -14,9 +14,10 @@ import copy
 from typing import get_args
 
 from ..errors import StreamClosedError
-from ..events import Event, StreamEnd
+from ..events import Event, StreamEnd, TextDelta
 from .base import StreamOptions
 from .frames import CONTENT_TYPES, Frames, Item, Out, check_id
+from .plain import Plain, learnt
 from .registry import find
 
 __all__ = ["Encoder"]
@@ -40,7 +41,7 @@ class Encoder:
     the year 9999.
     """
 
-    __slots__ = ("_aborts", "_ended", "_format", "_frames")
+    __slots__ = ("_aborts", "_choice", "_ended", "_format", "_frames", "_plain")
 
     def __init__(
         self,
@@ -60,6 +61,9 @@ class Encoder:
         self._frames = Frames(chosen)
         self._ended = False
         self._aborts = False
+        self._choice: int | None = None
+        """Of which choice the last event was text, if it was any."""
+        self._plain: Plain | None = None
 
     def encode(self, event: Event, *, id: str | None = None) -> bytes:
         """The bytes of one event: zero or more records, or a sign of life.
@@ -75,7 +79,14 @@ class Encoder:
         in a format that cannot say so; ``TypeError`` for what is no event, and for an
         ``Annotation`` whose data is no JSON. Nothing has changed then.
         """
-        return b"".join(self.records(event, id=id))
+        plain = self._plain
+        if plain is None or type(event) is not TextDelta:
+            return b"".join(self.records(event, id=id))
+        if event.choice != plain.choice or not event.text:
+            return b"".join(self.records(event, id=id))
+        if id is not None:
+            check_id(id)
+        return self._frames.frame(plain.record(event.text), id)
 
     def records(self, event: Event, *, id: str | None = None) -> list[bytes]:
         """What ``encode`` returns, record by record. Raises and changes the same."""
@@ -90,6 +101,7 @@ class Encoder:
         self._format.check(event)
         items: list[Item] = []
         self._format.write(event, items)
+        self._learn(event, items)
         last = max((n for n, item in enumerate(items) if isinstance(item, Out)), default=-1)
         if id is not None:
             self._stamp(items, last, id)
@@ -135,6 +147,14 @@ class Encoder:
     def copy(self) -> Encoder:
         """Another encoder in the same state, independent of this one."""
         return copy.deepcopy(self)
+
+    def _learn(self, event: Event, items: list[Item]) -> None:
+        """See whether the next piece of text can be written like this one."""
+        before, self._choice, self._plain = self._choice, None, None
+        if type(event) is TextDelta and self._format.steady:
+            self._choice = event.choice
+            if before == event.choice:
+                self._plain = learnt(event.text, event.choice, items)
 
     def _stamp(self, items: list[Item], last: int, id: str) -> None:
         """Give the last record its cursor, where the protocol has one and it is an object."""

@@ -33,6 +33,7 @@ class HolySheepFormat(OpenAIChatFormat, kw_only=True):
     """One answer of the gateway."""
 
     name: ClassVar[str] = HolySheep.name
+    steady: ClassVar[bool] = False
     dialect: ClassVar[type[OpenAIChat]] = HolySheep
 
     def head(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class NativeFormat(Format, kw_only=True):
 
     name: ClassVar[str] = Native.name
     framings: ClassVar[tuple[Framing, ...]] = ("sse", "jsonl")
+    steady: ClassVar[bool] = True
 
     def write(self, event: Event, out: list[Item]) -> None:
         if isinstance(event, Usage) and (

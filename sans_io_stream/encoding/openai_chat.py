@@ -53,6 +53,7 @@ class OpenAIChatFormat(Format, kw_only=True):
 
     name: ClassVar[str] = OpenAIChat.name
     framings: ClassVar[tuple[Framing, ...]] = ("sse", "jsonl")
+    steady: ClassVar[bool] = True
     has_choices: ClassVar[bool] = True
     dialect: ClassVar[type[OpenAIChat]] = OpenAIChat
 

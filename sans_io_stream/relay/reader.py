@@ -39,6 +39,8 @@ class LogReader:
     by breaking off, see ``Encoder.must_abort``.
     """
 
+    __slots__ = ("counts", "encoder", "log", "over", "place")
+
     def __init__(
         self, log: StreamLog, encoder: Encoder, place: Place, *, counts: bool = True
     ) -> None:

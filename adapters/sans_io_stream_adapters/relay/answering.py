@@ -8,8 +8,8 @@ breaking the response off: an orderly end would say that the answer is whole.
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +21,7 @@ from sans_io_stream.relay.reader import BEHIND
 
 from .http import begin, send_whole
 from .reading import Reader
+from .runtimes import Watch
 
 if TYPE_CHECKING:
     from .http import Receive, Request, Send
@@ -70,7 +71,7 @@ def weight_in(parameters: list[str]) -> float:
     return 1.0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Shape:
     """How a stream is written: ``format`` and ``framing``; without token counts, if ``counts``
     is False."""
@@ -104,7 +105,7 @@ async def send_stream(
     reader = Reader(running, encoder, place, counts=shape.counts)
     named = [("x-stream-id", running.meta.id)]
 
-    async def answer() -> None:
+    async with Attended(running, receive):
         if patience and await failed_at_once(running, patience):
             assert running.end is not None
             await send_refusal(send, shape.format, error_of(running.end), named)
@@ -115,8 +116,6 @@ async def send_stream(
             await send({"type": "http.response.body", "body": data, "more_body": True})
         if not untold(running, encoder):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-    await attend(running, receive, answer)
     if untold(running, encoder):
         raise BrokenOff
 
@@ -129,21 +128,38 @@ async def failed_at_once(running: Running, patience: float) -> bool:
     return running.in_vain
 
 
-async def attend(running: Running, receive: Receive, answer: Callable[[], Awaitable[None]]) -> None:
-    """``answer``, for as long as the client is there. It is a reader meanwhile.
+class Attended:
+    """A client that reads: what is within goes on for as long as it is there, and is broken off
+    without an error when it leaves.
 
     Raises ``ConnectionError`` where the server says by an error that the client has gone.
     """
-    running.readers += 1
-    try:
-        async with anyio.create_task_group() as group:
-            group.start_soon(left, receive, group.cancel_scope)
-            await answer()
-            group.cancel_scope.cancel()
-    except* OSError:
+
+    __slots__ = ("_running", "_watch")
+
+    def __init__(self, running: Running, receive: Receive) -> None:
+        self._running = running
+        self._watch = Watch(receive)
+
+    async def __aenter__(self) -> None:
+        self._running.readers += 1
+        await self._watch.__aenter__()
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        self._running.readers -= 1
+        try:
+            broken_off = await self._watch.__aexit__(kind, error, trace)
+        except* OSError:
+            pass
+        else:
+            if not isinstance(error, OSError):
+                return broken_off
         raise ConnectionAbortedError("the client left") from None
-    finally:
-        running.readers -= 1
 
 
 def untold(running: Running, encoder: Encoder) -> bool:
@@ -153,18 +169,11 @@ def untold(running: Running, encoder: Encoder) -> bool:
     return encoder.must_abort or (encoder.ended and short and encoder.format not in TELLING)
 
 
-async def left(receive: Receive, scope: anyio.CancelScope) -> None:
-    """Stop reading for a client that has gone."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    scope.cancel()
-
-
 async def send_collected(running: Running, format: str, receive: Receive, send: Send) -> None:
     """The whole answer as one document, when it is there; or the error that it ended with."""
     named = [("x-stream-id", running.meta.id)]
 
-    async def answer() -> None:
+    async with Attended(running, receive):
         transcript = await collected(running)
         assert transcript.end is not None
         if transcript.end.outcome != "complete":
@@ -172,8 +181,6 @@ async def send_collected(running: Running, format: str, receive: Receive, send: 
             return
         body = whole_answer(transcript, format, created=int(running.meta.created))
         await send_whole(send, 200, body, named)
-
-    await attend(running, receive, answer)
 
 
 async def collected(running: Running) -> Transcript:

@@ -21,7 +21,6 @@ import msgspec
 from sans_io_stream import ErrorInfo, ReconnectPolicy, StreamEnd
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of, stream_id
 from sans_io_stream.translation import Untranslatable
-from sans_io_stream_adapters.anyio import open_stream
 from sans_io_stream_adapters.logs import LOG
 
 from .answering import BrokenOff, Shape, framing_of, send_collected, send_refusal, send_stream
@@ -40,6 +39,7 @@ from .http import Receive, Refused, Request, Scope, Send, bad, head_of, send_who
 from .hub import Hub, Running
 from .origins import allowed_origin, answer_preflight, telling_browsers
 from .passing import Passed, Teller
+from .runtimes import open_stream
 from .store import Meta, Store, StoreError, Taken
 from .upstreams import request_for
 

@@ -61,7 +61,7 @@ LONGEST_NUMBER = 18
 """Digits of a number that is still looked at."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Request:
     """One request. Names of headers are in lower case; of several with one name the first,
     unless they are a list."""

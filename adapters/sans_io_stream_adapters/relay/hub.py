@@ -7,8 +7,9 @@ that nobody reads goes on until the time or the size that is configured for it i
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from sans_io_stream.relay import START, Entry, Retention, StreamLog, entries_of
 from sans_io_stream_adapters.logs import LOG
 
 from .background import Background
+from .runtimes import changes
 from .store import Meta, Store, StoreError
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ class Running:
         self.lost: StreamEnd | None = None
         """Why it can be read no further, though its log has no end: it could not be kept."""
         self.scope = anyio.CancelScope()
-        self._changed = anyio.Event()
+        self._changes = changes()
 
     @property
     def end(self) -> StreamEnd | None:
@@ -76,14 +78,18 @@ class Running:
             return False
         return all(isinstance(event, StreamEnd) for _, event in log.read(START, 1))
 
-    async def changed(self) -> None:
-        """Wait for anything that a reader may have."""
-        await self._changed.wait()
+    def changed(self, due: float = math.inf) -> Awaitable[bool]:
+        """Wait for anything that a reader may have. False where ``due`` came first, on the
+        loop's clock."""
+        return self._changes.wait(due)
+
+    def now(self) -> float:
+        """The time on the loop's clock."""
+        return self._changes.now()
 
     def wake(self) -> None:
         """There is something."""
-        changed, self._changed = self._changed, anyio.Event()
-        changed.set()
+        self._changes.wake()
 
     def stop(self, end: StreamEnd) -> None:
         """End the generation, like this."""

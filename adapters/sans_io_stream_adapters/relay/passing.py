@@ -30,7 +30,7 @@ from sans_io_stream.usage import merge_usage
 if TYPE_CHECKING:
     from sans_io_stream.pricing import Prices
     from sans_io_stream.request import HTTPRequest
-    from sans_io_stream_adapters.anyio import AnyioStream
+    from sans_io_stream_adapters.loop import AsyncStream
 
     from .config import Upstream
 
@@ -123,7 +123,7 @@ class Passed:
     on without a reader; ``open`` makes the stream of that call."""
 
     def __init__(
-        self, stream: AnyioStream, teller: Teller, open: Callable[..., AnyioStream]
+        self, stream: AsyncStream, teller: Teller, open: Callable[..., AsyncStream]
     ) -> None:
         self._stream = stream
         self._teller = teller

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import anyio
-
 from sans_io_stream.relay import LogReader, Place
 
 if TYPE_CHECKING:
@@ -23,6 +21,8 @@ class Reader(LogReader):
     """What ``encoder`` writes of the stream from ``place`` on; without token counts, if
     ``counts`` is False. Raises what ``LogReader`` does."""
 
+    __slots__ = ("running",)
+
     def __init__(
         self, running: Running, encoder: Encoder, place: Place, *, counts: bool = True
     ) -> None:
@@ -33,15 +33,13 @@ class Reader(LogReader):
         """The next bytes, waiting for them; empty behind the end."""
         running = self.running
         # Whoever asks has just taken what was there before.
-        due = self.log.heartbeat_due(anyio.current_time())
+        due = self.log.heartbeat_due(running.now())
         while not self.over:
             data = self.read()
             if data or self.over:
                 return data
             if running.lost is not None:
                 return self.end(running.lost)
-            with anyio.CancelScope(deadline=due) as waiting:
-                await running.changed()
-            if waiting.cancelled_caught:
+            if not await running.changed(due):
                 return self.heartbeat()
         return b""

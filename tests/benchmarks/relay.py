@@ -1,0 +1,286 @@
+"""What the relay costs: ``make bench-relay``, or ``python -m tests.benchmarks.relay
+[--quick] [--json] [--slack 1.3]``.
+
+500 streams at once with two readers each, through the relay under uvicorn, and beside it, in the
+same run and in turns, through plain ASGI applications that pass the provider's bytes on as they
+come. Provider, application and readers are processes of their own, so that the application alone
+is measured; it is a new process in each round. A pass-through has no second reader of a stream:
+there the same 1,000 readers have the provider asked 1,000 times. What is compared is the CPU for
+an event that a reader got, with as many readers, at the same pace.
+
+*Idle*: resident memory for each stream between two of its events. What the server alone takes for
+the two connections of its readers is measured in the same run; the rest is the relay's, its
+connection to the provider included. *Paced*: an event of each stream at a time of its own, so
+that each is a wake-up of the loop. *Blast*: many events of each stream at once, written together:
+a pass-through copies large pieces then, and looks at nothing. Waits are from the provider's write
+to the reader's read, and ``nothing between`` is what they are without any application. Exits with
+1 if a gate does not hold.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import re
+import statistics
+import sys
+from dataclasses import asdict, dataclass
+from multiprocessing.queues import Queue
+from time import monotonic_ns, perf_counter
+
+from .relay_sides import APPLICATIONS, run_application, run_provider
+
+STREAMS = 500
+READERS = 2
+GATE_MEMORY = 32 * 1024
+"""Bytes of an idle stream with its readers, without the server's own share."""
+GATE_CPU = 2.0
+"""The relay's CPU for a delivered event, paced, in that of the pass-through."""
+OURS = "relay"
+SERVER = "server alone"
+BESIDE = "pass-through, httpx"
+"""What the relay is compared with."""
+PACE = 0.5
+"""Seconds between two events of a paced stream."""
+WITHIN = 30.0
+"""Seconds for a process to listen."""
+AT_ONCE = 20
+"""Streams that are opened together: the memory that it takes to open one is not an idle one's."""
+
+BODY = b'{"model":"up/m","messages":[{"role":"user","content":"Hi"}],"stream":true}'
+POST = (
+    b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
+    b"content-length: %d\r\n\r\n%b" % (len(BODY), BODY)
+)
+GET = "GET {} HTTP/1.1\r\nhost: 127.0.0.1\r\nconnection: close\r\n\r\n"
+WRITTEN = re.compile(rb"word@(\d{19})")
+
+
+class Reader(asyncio.Protocol):
+    """One connection that reads, counts and looks at the clock."""
+
+    def __init__(self, ask: bytes) -> None:
+        self.ask = ask
+        self.tail = b""
+        self.head: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+        self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waits: list[int] = []
+        """Nanoseconds from write to read, of each event."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(self.ask)
+
+    def data_received(self, data: bytes) -> None:
+        now = monotonic_ns()
+        data = self.tail + data
+        whole = data.rfind(b"\n\n") + 2
+        if whole == 1:
+            self.tail = data
+            return
+        self.tail = data[whole:]
+        for found in WRITTEN.finditer(data, 0, whole):
+            self.waits.append(now - int(found[1]))
+        if not self.head.done():
+            self.head.set_result(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.head.done():
+            self.head.set_result(self.tail)
+        self.gone.set_result(None)
+
+
+async def connect(port: int, ask: bytes) -> Reader:
+    """A reader that has its first event, or all of a short answer."""
+    loop = asyncio.get_running_loop()
+    _, reader = await loop.create_connection(lambda: Reader(ask), "127.0.0.1", port)
+    await reader.head
+    return reader
+
+
+async def asked(port: int, path: str) -> bytes:
+    """The body of what is there."""
+    reader = await connect(port, GET.format(path).encode())
+    await reader.gone
+    return (await reader.head).partition(b"\r\n\r\n")[2]
+
+
+@dataclass
+class Cost:
+    """What a round has shown. Seconds, bytes."""
+
+    opening: float
+    """CPU for a stream, until its readers have the first event."""
+    idle: float
+    """Memory of a stream."""
+    paced: float = 0.0
+    """CPU for an event that a reader got."""
+    p50: float = 0.0
+    p99: float = 0.0
+    blast: float = 0.0
+    """CPU for an event that a reader got."""
+    rate: float = 0.0
+    """Events that readers got in a second."""
+
+
+async def opened(port: int, shares: bool, count: int) -> list[Reader]:
+    """The readers of one stream."""
+    first = await connect(port, POST)
+    if not shares:
+        return [first, *[await connect(port, POST) for _ in range(count - 1)]]
+    id = re.search(rb"\r\nx-stream-id: *([\w-]+)", await first.head, re.IGNORECASE)
+    assert id is not None, await first.head
+    ask = GET.format(f"/v1/streams/{id[1].decode()}?format=openai-chat").encode()
+    return [first, *[await connect(port, ask) for _ in range(count - 1)]]
+
+
+async def until(readers: list[Reader], events: int) -> None:
+    """Each reader has so many."""
+    for reader in readers:
+        while len(reader.waits) < events:
+            assert not reader.gone.done(), "a stream has ended early"
+            await asyncio.sleep(0.01)
+
+
+async def left(readers: list[Reader], provider: int) -> None:
+    """All of them are over."""
+    await asked(provider, "/end")
+    for reader in readers:
+        reader.transport.close()
+        await reader.gone
+
+
+async def measure(name: str, port: int, provider: int, paced: int, blast: int, count: int) -> Cost:
+    """One round with all streams and ``count`` readers of each, through what listens at
+    ``port``."""
+    shares, passes = name == OURS, name != SERVER
+
+    async def figures() -> tuple[float, float]:
+        if port == provider:
+            return 0.0, 0.0
+        # The connections before it have been closed, and what is due has been done.
+        await asyncio.sleep(0.5)
+        found = json.loads(await asked(port, "/figures"))
+        return found["cpu"], found["rss"]
+
+    # What is made once is none of theirs.
+    await left(await opened(port, shares, count), provider)
+    cpu_0, rss_0 = await figures()
+    readers: list[Reader] = []
+    for _ in range(STREAMS // AT_ONCE):
+        for some in await asyncio.gather(*(opened(port, shares, count) for _ in range(AT_ONCE))):
+            readers += some
+    cpu_1, rss_1 = await figures()
+    opening, idle = (cpu_1 - cpu_0) / STREAMS, (rss_1 - rss_0) / STREAMS
+    if not passes:
+        await left(readers, provider)
+        return Cost(opening, idle)
+    await asked(provider, f"/paced/{paced}/{PACE}")
+    await until(readers, paced)
+    cpu_2, _ = await figures()
+    waits = sorted(wait / 1e9 for reader in readers for wait in reader.waits)
+    begin = perf_counter()
+    await asked(provider, f"/blast/{blast}")
+    await until(readers, paced + blast)
+    took = perf_counter() - begin
+    cpu_3, _ = await figures()
+    assert {len(reader.waits) for reader in readers} == {paced + blast}
+    await left(readers, provider)
+    return Cost(
+        opening,
+        idle,
+        paced=(cpu_2 - cpu_1) / len(waits),
+        p50=waits[len(waits) // 2],
+        p99=waits[len(waits) * 99 // 100],
+        blast=(cpu_3 - cpu_2) / (len(readers) * blast),
+        rate=len(readers) * blast / took,
+    )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer events, one round")
+    parser.add_argument("--json", action="store_true", help="one JSON object instead of a table")
+    parser.add_argument("--slack", type=float, default=1.0, help="multiply the gates")
+    parser.add_argument("--readers", type=int, default=READERS, help="of each stream")
+    options = parser.parse_args()
+    spawned = multiprocessing.get_context("spawn")
+    ports: Queue[int] = spawned.Queue()
+    server = spawned.Process(target=run_provider, args=(ports,), daemon=True)
+    server.start()
+    provider = ports.get(timeout=WITHIN)
+    paced, blast = (10, 20) if options.quick else (20, 50)
+    costs: dict[str, list[Cost]] = {}
+    for _ in range(1 if options.quick else 3):
+        direct = asyncio.run(
+            measure("nothing between", provider, provider, paced, blast, options.readers)
+        )
+        costs.setdefault("nothing between", []).append(direct)
+        for name in APPLICATIONS:
+            where = f"http://127.0.0.1:{provider}"
+            process = spawned.Process(
+                target=run_application, args=(name, where, ports), daemon=True
+            )
+            process.start()
+            port = ports.get(timeout=WITHIN)
+            cost = asyncio.run(measure(name, port, provider, paced, blast, options.readers))
+            costs.setdefault(name, []).append(cost)
+            process.terminate()
+            process.join()
+    server.kill()
+    result = {name: middle(some) for name, some in costs.items()}
+    ratio = statistics.median(
+        ours.paced / theirs.paced for ours, theirs in zip(costs[OURS], costs[BESIDE], strict=True)
+    )
+    own = result[OURS].idle - result[SERVER].idle
+    holds = own <= GATE_MEMORY * options.slack and ratio <= GATE_CPU * options.slack
+    if options.json:
+        found = {name: asdict(cost) for name, cost in result.items()}
+        print(json.dumps({"results": found, "own": own, "ratio": ratio, "holds": holds}, indent=1))
+    else:
+        show(result, own, ratio, options)
+    return 0 if holds else 1
+
+
+def middle(some: list[Cost]) -> Cost:
+    """The median of each figure."""
+    columns = zip(*(asdict(cost).values() for cost in some), strict=True)
+    return Cost(*(statistics.median(column) for column in columns))
+
+
+HEADS = ("KiB idle", "opening", "paced", "wait P50", "P99", "blast", "events/s")
+UNITS = ("", "ms CPU", "µs CPU", "ms", "ms", "µs CPU", "")
+
+
+def show(result: dict[str, Cost], own: float, ratio: float, options: argparse.Namespace) -> None:
+    """Print the table, and the gates."""
+    slack: float = options.slack
+    print(f"{STREAMS} streams, readers of each: {options.readers}")
+    print(f"{'':24}" + "".join(f"{head:>10}" for head in HEADS))
+    print(f"{'':24}" + "".join(f"{unit:>10}" for unit in UNITS).rstrip())
+    for name, cost in result.items():
+        figures = [
+            f"{cost.idle / 1024:.1f}",
+            f"{cost.opening * 1e3:.2f}",
+            f"{cost.paced * 1e6:.1f}",
+            f"{cost.p50 * 1e3:.2f}",
+            f"{cost.p99 * 1e3:.2f}",
+            f"{cost.blast * 1e6:.1f}",
+            f"{cost.rate:,.0f}",
+        ]
+        print(f"{name:24}" + "".join(f"{figure:>10}" for figure in figures))
+    print(f"an idle stream, without the server's share: {own / 1024:.1f} KiB, ", end="")
+    print(f"at most {GATE_MEMORY / 1024:.0f}: {told(own <= GATE_MEMORY * slack)}")
+    print(f"CPU for an event, paced, over {BESIDE}: {ratio:.2f} times, ", end="")
+    print(f"at most {GATE_CPU}: {told(ratio <= GATE_CPU * slack)}")
+
+
+def told(holds: bool) -> str:
+    return "holds" if holds else "BROKEN"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
