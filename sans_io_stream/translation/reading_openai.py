@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..dialects.shapes import is_object
 from .question import (
     Call,
     Image,
@@ -170,9 +171,9 @@ def tool_choice(held: Any) -> tuple[ToolChoice | None, str | None]:
         if held not in CHOICES:
             refuse("tool_choice", f"{held!r} is none of {', '.join(CHOICES)}")
         return CHOICES[held], None
-    if not isinstance(held, dict) or held.get("type") != "function":  # pyright: ignore[reportUnknownMemberType]
+    if not is_object(held) or held.get("type") != "function":
         refuse("tool_choice", "only a function can be chosen")
-    function: dict[str, Any] = member(held, "function", dict, "tool_choice.")  # pyright: ignore[reportUnknownArgumentType]
+    function = member(held, "function", dict, "tool_choice.")
     return None, member(function, "name", str, "tool_choice.function.")
 
 

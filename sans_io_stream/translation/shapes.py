@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ..dialects.shapes import is_object
+from ..dialects.shapes import is_array, is_object
 from .question import Part, Setting, Text, refuse
 
 __all__ = [
@@ -74,10 +74,10 @@ def parts_of(held: Any, at: str, known: Parts) -> list[Part]:
         return []
     if isinstance(held, str):
         return [Text(held)] if held else []
-    if not isinstance(held, list):
+    if not is_array(held):
         refuse(at, "it has to be a text or an array")
     found: list[Part] = []
-    for one, where in objects(held, at):  # pyright: ignore[reportUnknownArgumentType]
+    for one, where in objects(held, at):
         kind = member(one, "type", str, where)
         if kind not in known:
             refuse(where.rstrip("."), f"what is of type {kind!r} cannot be translated")
