@@ -7,20 +7,17 @@ runs behind it in ``hub``.
 
 from __future__ import annotations
 
-import hashlib
 import re
 import secrets
 import time
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
-from sans_io_stream import ErrorInfo, ReconnectPolicy, StreamEnd
-from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of, stream_id
-from sans_io_stream.translation import Untranslatable
+from sans_io_stream import ErrorInfo, StreamEnd
+from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of
 from sans_io_stream_adapters.logs import LOG
 
 from .answering import BrokenOff, Shape, framing_of, send_collected, send_refusal, send_stream
@@ -34,32 +31,18 @@ from .asking import (
     key_in,
     streams_in,
 )
-from .config import UnknownModel
-from .http import Receive, Refused, Request, Scope, Send, bad, head_of, send_whole, with_body
+from .beginning import Beginning
+from .http import Receive, Refused, Request, Scope, Send, head_of, send_whole, with_body
 from .hub import Hub, Running
 from .origins import allowed_origin, answer_preflight, telling_browsers
-from .passing import Passed, Teller
-from .runtimes import open_stream
-from .store import Meta, Store, StoreError, Taken
-from .upstreams import request_for
+from .store import Store, StoreError
 
 if TYPE_CHECKING:
     from .config import ClientKey, RelayConfig
-    from .hub import Open
 
 __all__ = ["Relay"]
 
-ENTROPY = 16
 CANCELLED = StreamEnd("cancelled", ErrorInfo("cancelled", "the client ended it"))
-POLICY = ReconnectPolicy(max_retry_after=5.0, max_delay=4.0)
-"""What is done before a client is told that a provider fails. A longer wait is the client's."""
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """What is kept of a request, so that the provider can be asked again."""
-
-    format: str
-    body: dict[str, Any]
 
 
 class Relay:
@@ -82,7 +65,7 @@ class Relay:
             away_bytes=config.limits.away_bytes,
             clock=clock,
         )
-        self._entropy = entropy
+        self._beginning = Beginning(config, self.hub, entropy)
         self._started: anyio.Lock | None = None
         self._ready = False
 
@@ -106,7 +89,7 @@ class Relay:
         async with self._started:
             if not self._ready:
                 await self.hub.open()
-                await self.hub.recover(self._again)
+                await self.hub.recover(self._beginning.again)
                 self._ready = True
 
     async def stop(self) -> None:
@@ -201,7 +184,7 @@ class Relay:
             await self._go_on(cursor, owner, shape, receive, send)
             return
         streams = streams_in(body, format)
-        running = await self._begin(request, owner, format, body)
+        running = await self._beginning.begin(request, owner, format, body)
         if streams:
             # No longer than anybody waits for a sign of life. Whoever reads our own events knows
             # any end, and is told the stream's id before there is anything to lose.
@@ -220,70 +203,6 @@ class Relay:
             await send_whole(send, 204, headers=[("x-stream-id", running.meta.id)])
             return
         await send_stream(running, place, shape, receive, send)
-
-    async def _begin(
-        self, request: Request, owner: ClientKey, format: str, body: dict[str, Any]
-    ) -> Running:
-        if self.hub.closing:
-            raise Refused(503, ErrorInfo("overloaded", "the relay is shutting down", status=503))
-        model = body.get("model")
-        if not isinstance(model, str):
-            raise bad("model is missing: name one of GET /v1/models")
-        source = "anthropic" if format == "anthropic" else "openai-chat"
-        if not owner.allows(model):
-            raise unknown(model)
-        asked = Asked(source, body)
-        opening, provider = self._opening(asked)
-        meta = Meta(
-            id=stream_id(self._entropy(ENTROPY)),
-            owner=owner.name,
-            provider=provider,
-            model=model,
-            created=self.hub.clock(),
-            request=msgspec.json.encode(asked),
-            digest=hashlib.sha256(format.encode() + b"\n" + request.body).hexdigest(),
-            idempotency_key=request.header("idempotency-key") or None,
-        )
-        while True:
-            try:
-                return await self.hub.begin(meta, opening)
-            except Taken as taken:
-                before = taken.meta
-            if before.digest != meta.digest:
-                raise bad("this idempotency key was used with another request", status=422)
-            running = await self.hub.find(before.id)
-            if running is not None and not running.in_vain:
-                return running
-            # Of what has expired, or failed before there was any answer, nothing is repeated.
-            await self.hub.forget(before.id)
-
-    def _opening(self, asked: Asked, token: str | None = None) -> tuple[Open, str]:
-        """What opens the provider's stream, and the upstream's name. Raises ``Refused`` for what
-        cannot be asked."""
-        model: str = asked.body["model"]
-        try:
-            upstream, there = self.config.route(model)
-        except UnknownModel:
-            raise unknown(model) from None
-        try:
-            asking = request_for(upstream, there, asked.body, asked.format)
-        except Untranslatable as error:
-            raise bad(f"{upstream.name} cannot be asked that: {error}") from None
-        except ValueError as error:
-            raise bad(str(error)) from None
-        opening = partial(open_stream, asking, resume_from=token, on_error="event", policy=POLICY)
-        teller = partial(Teller, upstream, there, self.config.prices, self.hub.clock)
-        return lambda: Passed(opening(), teller(), open_stream), upstream.name
-
-    def _again(self, meta: Meta, token: str) -> Open | None:
-        """What goes on with a stream whose process died; None where nothing can."""
-        try:
-            asked = msgspec.json.decode(meta.request, type=Asked)
-            opening, upstream = self._opening(asked, token)
-            # A token is the business of who gave it: the model may be another's by now.
-            return opening if upstream == meta.provider else None
-        except (msgspec.MsgspecError, Refused):
-            return None
 
     # ---- streams that are there
 
@@ -345,12 +264,6 @@ class Relay:
             for name in self.config.models(owner)
         ]
         await send_whole(send, 200, msgspec.json.encode({"object": "list", "data": data}))
-
-
-def unknown(model: str) -> Refused:
-    """What to raise for a model that is not served, or not to this key."""
-    error = ErrorInfo("not_found", str(UnknownModel(model)), code="model_not_found", status=404)
-    return Refused(404, error)
 
 
 def store_of(config: RelayConfig) -> Store:

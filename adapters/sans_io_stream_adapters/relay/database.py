@@ -244,7 +244,7 @@ class Database:
         self._unswept = True
 
     def unsealed(self) -> list[Meta]:
-        """As ``Store.unsealed``."""
+        """The streams without an end, oldest first."""
         return self._metas("ended IS NULL ORDER BY stream")
 
     def ended_before(self, time: float, most: int) -> list[str]:

@@ -140,8 +140,10 @@ class Hub:
         """Go on with the streams whose process died: ``again`` gives what opens a stream behind
         the provider's token, None where the provider cannot go on exactly. Those are sealed, and
         so are those whose last entry has no token: from an older one it would come again."""
-        for meta in await self.store.unsealed():
+        for meta in await self.store.orphans():
             try:
+                if not await self.store.take(meta.id):
+                    continue
                 entries = await self._entries(meta.id)
             except StoreError:
                 # Whoever asks for it is told. The others are no worse for it.

@@ -32,15 +32,19 @@ class MemoryStore:
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
         self._keys: dict[tuple[str, str], Meta] = {}
+        self._writing: set[str] = set()
+        """The streams that were created or taken since it was opened."""
 
     async def open(self) -> None:
-        """There is nothing to be made ready."""
+        """Nobody writes what is there already."""
+        self._writing.clear()
         await checkpoint()
 
     async def close(self) -> None:
         """Forget all streams."""
         self._kept.clear()
         self._keys.clear()
+        self._writing.clear()
         await checkpoint()
 
     async def create(self, meta: Meta) -> None:
@@ -52,6 +56,7 @@ class MemoryStore:
             if taken is not meta:
                 raise Taken(taken)
         self._kept[meta.id] = Kept(meta)
+        self._writing.add(meta.id)
         await checkpoint()
 
     async def find(self, id: str) -> Meta | None:
@@ -89,14 +94,28 @@ class MemoryStore:
     async def delete(self, id: str) -> None:
         """As ``Store.delete``."""
         kept = self._kept.pop(id, None)
+        self._writing.discard(id)
         if kept is not None and kept.meta.idempotency_key is not None:
             del self._keys[kept.meta.owner, kept.meta.idempotency_key]
         await checkpoint()
 
-    async def unsealed(self) -> list[Meta]:
-        """As ``Store.unsealed``."""
+    async def orphans(self) -> list[Meta]:
+        """As ``Store.orphans``."""
         await checkpoint()
-        return [kept.meta for kept in self._kept.values() if kept.ended is None]
+        return [
+            kept.meta
+            for id, kept in self._kept.items()
+            if kept.ended is None and id not in self._writing
+        ]
+
+    async def take(self, id: str) -> bool:
+        """As ``Store.take``."""
+        await checkpoint()
+        kept = self._kept.get(id)
+        orphan = kept is not None and kept.ended is None and id not in self._writing
+        if orphan:
+            self._writing.add(id)
+        return orphan
 
     async def ended_before(self, time: float, most: int = 1000) -> list[str]:
         """As ``Store.ended_before``."""

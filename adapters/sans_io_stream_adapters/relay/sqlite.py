@@ -59,12 +59,15 @@ class SQLiteStore:
         if synchronous not in ("normal", "full"):
             raise ValueError(f'synchronous is "normal" or "full", not {synchronous!r}')
         self._open: tuple[Database, Worker] | None = None
+        self._writing: set[str] = set()
+        """The streams that were created or taken since it was opened."""
 
     async def open(self) -> None:
         """Open the file, or make it. Raises ``StoreError``."""
         if self._open is None:
             database = await to_thread.run_sync(Database, self.path, self.synchronous)
             self._open = database, Worker(database.together, database.sweep)
+            self._writing.clear()
 
     async def close(self) -> None:
         """Do what was handed over, and close the file."""
@@ -76,6 +79,8 @@ class SQLiteStore:
 
     async def create(self, meta: Meta) -> None:
         """As ``Store.create``."""
+        # Also where the call is cancelled it is created.
+        self._writing.add(meta.id)
         await self._do(lambda database: database.create(meta))
 
     async def find(self, id: str) -> Meta | None:
@@ -103,10 +108,19 @@ class SQLiteStore:
     async def delete(self, id: str) -> None:
         """As ``Store.delete``."""
         await self._do(lambda database: database.delete(id))
+        self._writing.discard(id)
 
-    async def unsealed(self) -> list[Meta]:
-        """As ``Store.unsealed``."""
-        return await self._do(Database.unsealed)
+    async def orphans(self) -> list[Meta]:
+        """As ``Store.orphans``: those of the processes before this one."""
+        unsealed = await self._do(Database.unsealed)
+        return [meta for meta in unsealed if meta.id not in self._writing]
+
+    async def take(self, id: str) -> bool:
+        """As ``Store.take``."""
+        orphan = any(meta.id == id for meta in await self.orphans())
+        if orphan:
+            self._writing.add(id)
+        return orphan
 
     async def ended_before(self, time: float, most: int = 1000) -> list[str]:
         """As ``Store.ended_before``."""

@@ -2,8 +2,9 @@
 
 A store keeps, for each stream, what is known of it (``Meta``) and its entries, in order. What
 ``append`` has returned for survives whatever the store promises to survive. A stream has one
-writer at a time; readers are many. All of it is asynchronous and runs under any loop that anyio
-knows; a store is used in the loop that opened it.
+writer at a time; readers are many. Where several workers have one store (``Shared``), the store
+itself sees to it that what an earlier writer still sends is refused. All of it is asynchronous
+and runs under any loop that anyio knows; a store is used in the loop that opened it.
 
 Whoever stops waiting takes nothing back: a change that was handed over is made, also where the
 call is cancelled. After an ``append`` that was cancelled the same number is refused.
@@ -12,14 +13,13 @@ call is cancelled. After an ``append`` that was cancelled the same number is ref
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
-if TYPE_CHECKING:
-    from sans_io_stream.relay import Entry
+from sans_io_stream.relay import Entry
 
-__all__ = ["Meta", "Store", "StoreError", "Taken", "follow"]
+__all__ = ["Meta", "News", "Overtaken", "Shared", "Store", "StoreError", "Taken", "follow"]
 
 
 class StoreError(Exception):
@@ -32,6 +32,13 @@ class Taken(StoreError):
     def __init__(self, meta: Meta) -> None:
         super().__init__("the idempotency key belongs to another stream")
         self.meta = meta
+
+
+class Overtaken(StoreError):
+    """Another worker writes that stream now: what this one appends is refused, for good."""
+
+    def __init__(self) -> None:
+        super().__init__("another worker has taken the stream over")
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -107,14 +114,60 @@ class Store(Protocol):
         """Drop all of a stream. One that is not there is dropped already."""
         ...
 
-    async def unsealed(self) -> list[Meta]:
-        """The streams without an end, oldest first: those whose writer died, when a process
-        begins."""
+    async def orphans(self) -> list[Meta]:
+        """The streams without an end that no living writer has, oldest first. A stream that was
+        created or taken through this store since it was opened is none of them."""
+        ...
+
+    async def take(self, id: str) -> bool:
+        """Become the writer of one of the ``orphans``: what its last writer still sends is
+        refused from now on, and all that is there can be read. False where another worker was
+        faster, or the stream is sealed or gone."""
         ...
 
     async def ended_before(self, time: float, most: int = 1000) -> list[str]:
         """The ids of sealed streams whose last entry is older than ``time``, in seconds since
         1970, oldest first."""
+        ...
+
+
+class News(msgspec.Struct, frozen=True):
+    """What a worker hears of one stream: ``entries`` that another one has written, of a stream
+    that it follows, or a ``word`` that another one has for its writer. "end": a client ends the
+    generation; "read": there is somebody who reads it."""
+
+    id: str
+    entries: Sequence[Entry] = ()
+    word: Literal["end", "read"] | None = None
+
+
+class Shared(Store, Protocol):
+    """A store that several workers have at once. Who creates a stream writes it, until its
+    worker has given no sign of life for ``lease`` seconds and another one has taken it over.
+
+    ``append`` raises ``Overtaken`` for a stream that this worker does not write, or no longer,
+    whatever it believes.
+    """
+
+    lease: float
+    """Seconds, on the store's clock, after which a silent worker is taken for dead."""
+
+    async def follow(self, id: str, after: int) -> None:
+        """Have ``news`` tell of the entries behind number ``after``."""
+        ...
+
+    async def leave(self, id: str) -> None:
+        """Follow it no longer."""
+        ...
+
+    async def news(self) -> list[News]:
+        """Wait for any. One call at a time; all readers of a worker share it. Raises
+        ``StoreError``; what was missed meanwhile is told by a later call."""
+        ...
+
+    async def tell(self, id: str, word: Literal["end", "read"]) -> None:
+        """Have the writer of a stream hear that. "end" reaches whoever takes the stream over,
+        too."""
         ...
 
 

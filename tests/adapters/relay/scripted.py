@@ -15,7 +15,7 @@ import trio.testing
 
 from sans_io_stream import Event, Finish, StreamEnd, StreamStart, TextDelta
 from sans_io_stream.relay import stream_id
-from sans_io_stream_adapters.relay import app
+from sans_io_stream_adapters.relay import beginning
 from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
 from sans_io_stream_adapters.relay.store import Meta
 
@@ -82,7 +82,7 @@ def saying(monkeypatch: Any, *streams: Scripted) -> list[Scripted]:
     def open_stream(request: object, **options: object) -> Scripted:
         return left.pop(0)
 
-    monkeypatch.setattr(app, "open_stream", open_stream)
+    monkeypatch.setattr(beginning, "open_stream", open_stream)
     return left
 
 
@@ -107,4 +107,5 @@ def virtually(backend: str, main: Callable[..., Awaitable[Any]], *arguments: Any
 
 def config(**fields: Any) -> RelayConfig:
     """A relay with one upstream, called ``test``."""
-    return RelayConfig(upstreams=(UPSTREAM,), **fields)
+    told: dict[str, Any] = {"upstreams": (UPSTREAM,), **fields}
+    return RelayConfig(**told)

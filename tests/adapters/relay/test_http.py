@@ -80,12 +80,11 @@ def test_what_cannot_be_translated_is_refused_by_name(backend: str) -> None:
     upstream = Upstream(name="test", provider="anthropic", api_key="k")
 
     async def main(relay: Relay) -> None:
-        relay.config = RelayConfig(upstreams=(upstream,))
         answer = await ask(relay, "POST", "/chat", talk(logit_bias={"1": 2}))
         assert answer.status == 400
         assert "logit_bias" in told(answer, "openai")
 
-    relayed(backend, main)
+    relayed(backend, main, upstreams=(upstream,))
 
 
 HEADS: list[tuple[str, str, list[tuple[str, str]], int]] = [

@@ -251,7 +251,7 @@ def test_what_cannot_be_kept_is_an_error_to_all(
         sealed = await hub.find(meta_of().id)
         assert sealed is not None
         assert (await read(sealed))[-1] == sealed.log.end
-        assert await store.unsealed() == []
+        assert await store.orphans() == []
         await hub.close(1.0)
 
     with caplog.at_level(logging.ERROR):

@@ -107,7 +107,7 @@ def test_one_that_cannot_go_on_exactly_is_sealed(backend: str, entries: list[Ent
         hub = await recovered(MemoryStore(), again, *entries)
         assert again.asked == []
         assert await outcome_of(hub, 1) == "interrupted"
-        assert await hub.store.unsealed() == []
+        assert await hub.store.orphans() == []
         assert (await hub.store.read(id_of(1)))[:-1] == entries
         await hub.close(1.0)
 

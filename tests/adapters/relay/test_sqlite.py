@@ -158,7 +158,7 @@ async def test_another_store_of_this_process_is_refused_again_and_again(path: Pa
     await store.close()
     again = SQLiteStore(path)
     await again.open()
-    assert await again.unsealed() == [meta_of(1)]
+    assert await again.orphans() == [meta_of(1)]
     await again.close()
 
 

@@ -154,6 +154,10 @@ class Machine(RuleBasedStateMachine):
     def again(self) -> None:
         self.do(self.store.close)
         self.open()
+        orphans = [model.meta for model in self.streams.values() if model.ended is None]
+        assert self.do(self.store.orphans) == orphans
+        for meta in orphans:
+            assert self.do(self.store.take, meta.id)
 
     @rule(time=st.sampled_from([0.5, 1.0, 2.5, 9.0]))
     def ended(self, time: float) -> None:
@@ -178,8 +182,7 @@ class Machine(RuleBasedStateMachine):
                 ]
                 found = self.do(self.store.find_key, owner, key)
                 assert ([] if found is None else [found]) == known
-        unsealed = [model.meta for model in self.streams.values() if model.ended is None]
-        assert self.do(self.store.unsealed) == unsealed
+        assert self.do(self.store.orphans) == []
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

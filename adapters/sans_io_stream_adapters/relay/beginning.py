@@ -1,0 +1,124 @@
+"""How a stream begins: what a client asked becomes what a provider is asked, once.
+
+A repeated idempotency key joins the stream that it began. What was asked is kept with the stream,
+so that the provider can be asked again, behind its own token, when a process has died.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from sans_io_stream import ErrorInfo, ReconnectPolicy
+from sans_io_stream.relay import stream_id
+from sans_io_stream.translation import Untranslatable
+
+from .config import UnknownModel
+from .http import Refused, bad
+from .passing import Passed, Teller
+from .runtimes import open_stream
+from .store import Meta, Taken
+from .upstreams import request_for
+
+if TYPE_CHECKING:
+    from .config import ClientKey, RelayConfig
+    from .http import Request
+    from .hub import Hub, Open, Running
+
+__all__ = ["Beginning"]
+
+ENTROPY = 16
+POLICY = ReconnectPolicy(max_retry_after=5.0, max_delay=4.0)
+"""What is done before a client is told that a provider fails. A longer wait is the client's."""
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is kept of a request, so that the provider can be asked again."""
+
+    format: str
+    body: dict[str, Any]
+
+
+class Beginning:
+    """Begins the streams of one relay. ``entropy`` gives so many random bytes."""
+
+    def __init__(self, config: RelayConfig, hub: Hub, entropy: Callable[[int], bytes]) -> None:
+        self._config = config
+        self._hub = hub
+        self._entropy = entropy
+
+    async def begin(
+        self, request: Request, owner: ClientKey, format: str, body: dict[str, Any]
+    ) -> Running:
+        """The stream that a request begins, or joins by its idempotency key. Raises ``Refused``,
+        and what ``Store.create`` raises."""
+        if self._hub.closing:
+            raise Refused(503, ErrorInfo("overloaded", "the relay is shutting down", status=503))
+        model = body.get("model")
+        if not isinstance(model, str):
+            raise bad("model is missing: name one of GET /v1/models")
+        source = "anthropic" if format == "anthropic" else "openai-chat"
+        if not owner.allows(model):
+            raise unknown(model)
+        asked = Asked(source, body)
+        opening, provider = self._opening(asked)
+        meta = Meta(
+            id=stream_id(self._entropy(ENTROPY)),
+            owner=owner.name,
+            provider=provider,
+            model=model,
+            created=self._hub.clock(),
+            request=msgspec.json.encode(asked),
+            digest=hashlib.sha256(format.encode() + b"\n" + request.body).hexdigest(),
+            idempotency_key=request.header("idempotency-key") or None,
+        )
+        while True:
+            try:
+                return await self._hub.begin(meta, opening)
+            except Taken as taken:
+                before = taken.meta
+            if before.digest != meta.digest:
+                raise bad("this idempotency key was used with another request", status=422)
+            running = await self._hub.find(before.id)
+            if running is not None and not running.in_vain:
+                return running
+            # Of what has expired, or failed before there was any answer, nothing is repeated.
+            await self._hub.forget(before.id)
+
+    def _opening(self, asked: Asked, token: str | None = None) -> tuple[Open, str]:
+        """What opens the provider's stream, and the upstream's name. Raises ``Refused`` for what
+        cannot be asked."""
+        model: str = asked.body["model"]
+        try:
+            upstream, there = self._config.route(model)
+        except UnknownModel:
+            raise unknown(model) from None
+        try:
+            asking = request_for(upstream, there, asked.body, asked.format)
+        except Untranslatable as error:
+            raise bad(f"{upstream.name} cannot be asked that: {error}") from None
+        except ValueError as error:
+            raise bad(str(error)) from None
+        opening = partial(open_stream, asking, resume_from=token, on_error="event", policy=POLICY)
+        teller = partial(Teller, upstream, there, self._config.prices, self._hub.clock)
+        return lambda: Passed(opening(), teller(), open_stream), upstream.name
+
+    def again(self, meta: Meta, token: str) -> Open | None:
+        """What goes on with a stream whose process died; None where nothing can."""
+        try:
+            asked = msgspec.json.decode(meta.request, type=Asked)
+            opening, upstream = self._opening(asked, token)
+            # A token is the business of who gave it: the model may be another's by now.
+            return opening if upstream == meta.provider else None
+        except (msgspec.MsgspecError, Refused):
+            return None
+
+
+def unknown(model: str) -> Refused:
+    """What to raise for a model that is not served, or not to this key."""
+    error = ErrorInfo("not_found", str(UnknownModel(model)), code="model_not_found", status=404)
+    return Refused(404, error)
