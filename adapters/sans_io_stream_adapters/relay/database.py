@@ -23,7 +23,7 @@ import msgspec
 from sans_io_stream.relay import decode_entry
 
 from .schema import DAMAGED, connect, why
-from .store import Meta, StoreError, Taken, follow
+from .store import Meta, Spent, StoreError, Taken, TooMany, follow
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
@@ -154,7 +154,7 @@ class Database:
 
     # ---- jobs: each looks before it changes anything
 
-    def create(self, meta: Meta) -> None:
+    def create(self, meta: Meta, most: int | None = None) -> None:
         """As ``Store.create``."""
         if self._rows(list[tuple[int]], "SELECT 1 FROM streams WHERE id = ?", meta.id):
             raise StoreError("there is a stream with that id already: make another id")
@@ -162,6 +162,8 @@ class Database:
             taken = self.find_key(meta.owner, meta.idempotency_key)
             if taken is not None:
                 raise Taken(taken)
+        if most is not None and self._running(meta.owner) >= most:
+            raise TooMany
         stream = self.connection.execute(
             "INSERT INTO streams (id, owner, idempotency_key) VALUES (?, ?, ?)",
             (meta.id, meta.owner, meta.idempotency_key),
@@ -257,7 +259,30 @@ class Database:
         )
         return [row[0] for row in found]
 
+    def spend(self, owner: str, period: str, more: Spent) -> Spent:
+        """As ``Store.spend``."""
+        found = self._rows(
+            list[tuple[int, int]],
+            "SELECT tokens, nanodollars FROM spent WHERE owner = ? AND period = ?",
+            owner,
+            period,
+        )
+        total = more + Spent(*found[0]) if found else more
+        self._run(
+            "INSERT OR REPLACE INTO spent VALUES (?, ?, ?, ?)",
+            owner,
+            period,
+            total.tokens,
+            total.nanodollars,
+        )
+        return total
+
     # ---- within
+
+    def _running(self, owner: str) -> int:
+        """How many streams of an owner have no end."""
+        sql = "SELECT count(*) FROM streams WHERE ended IS NULL AND owner = ?"
+        return self._rows(list[tuple[int]], sql, owner)[0][0]
 
     def _head(self, id: str) -> Head | None:
         """Where a stream stands; None where it is not there."""

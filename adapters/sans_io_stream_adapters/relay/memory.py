@@ -12,7 +12,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .store import Meta, StoreError, Taken, follow
+from .store import Meta, Spent, StoreError, Taken, TooMany, follow
 
 try:
     from anyio.lowlevel import checkpoint
@@ -32,6 +32,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._kept: dict[str, Kept] = {}
         self._keys: dict[tuple[str, str], Meta] = {}
+        self._spent: dict[str, tuple[str, Spent]] = {}
+        """The last period of each owner."""
         self._writing: set[str] = set()
         """The streams that were created or taken since it was opened."""
 
@@ -47,14 +49,18 @@ class MemoryStore:
         self._writing.clear()
         await checkpoint()
 
-    async def create(self, meta: Meta) -> None:
+    async def create(self, meta: Meta, most: int | None = None) -> None:
         """As ``Store.create``."""
         if meta.id in self._kept:
             raise StoreError("there is a stream with that id already: make another id")
         if meta.idempotency_key is not None:
-            taken = self._keys.setdefault((meta.owner, meta.idempotency_key), meta)
-            if taken is not meta:
+            taken = self._keys.get((meta.owner, meta.idempotency_key))
+            if taken is not None:
                 raise Taken(taken)
+        if most is not None and self._running(meta.owner) >= most:
+            raise TooMany
+        if meta.idempotency_key is not None:
+            self._keys[meta.owner, meta.idempotency_key] = meta
         self._kept[meta.id] = Kept(meta)
         self._writing.add(meta.id)
         await checkpoint()
@@ -126,6 +132,18 @@ class MemoryStore:
             if kept.ended is not None and kept.ended < time
         )
         return [id for _, id in nsmallest(most, ended)]
+
+    async def spend(self, owner: str, period: str, more: Spent) -> Spent:
+        """As ``Store.spend``."""
+        await checkpoint()
+        before, spent = self._spent.get(owner, (period, Spent()))
+        total = spent + more if before == period else more
+        self._spent[owner] = period, total
+        return total
+
+    def _running(self, owner: str) -> int:
+        """How many streams of an owner have no end."""
+        return sum(kept.ended is None and kept.meta.owner == owner for kept in self._kept.values())
 
 
 class Kept:

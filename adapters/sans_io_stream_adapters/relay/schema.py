@@ -19,7 +19,7 @@ __all__ = ["DAMAGED", "connect", "why"]
 
 APPLICATION = 0x53494F53
 """``SIOS``: what SQLite calls the application's id."""
-VERSION = 1
+VERSION = 2
 """Goes up with any change of ``SCHEMA``."""
 
 # ``last`` is only right where there are no entries that say it: see Database._head.
@@ -42,7 +42,11 @@ CREATE TABLE entries (
     stream INTEGER NOT NULL, number INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL
 );
 CREATE UNIQUE INDEX numbers ON entries (stream, number);
-CREATE TABLE deleted (stream INTEGER PRIMARY KEY)
+CREATE TABLE deleted (stream INTEGER PRIMARY KEY);
+CREATE TABLE spent (
+    owner TEXT PRIMARY KEY, period TEXT NOT NULL, tokens INTEGER NOT NULL,
+    nanodollars INTEGER NOT NULL
+)
 """
 
 # Measured with 500 writers: pages of 8 KiB take a fifth less than those of 4, and a checkpoint

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 from sans_io_stream.relay import encode_entry
 
 from .database import Database
-from .store import Meta, StoreError
+from .store import Meta, Spent, StoreError
 from .worker import Worker
 
 try:
@@ -77,11 +77,11 @@ class SQLiteStore:
                 await to_thread.run_sync(worker.stop)
                 await to_thread.run_sync(database.close)
 
-    async def create(self, meta: Meta) -> None:
+    async def create(self, meta: Meta, most: int | None = None) -> None:
         """As ``Store.create``."""
         # Also where the call is cancelled it is created.
         self._writing.add(meta.id)
-        await self._do(lambda database: database.create(meta))
+        await self._do(lambda database: database.create(meta, most))
 
     async def find(self, id: str) -> Meta | None:
         """As ``Store.find``."""
@@ -125,6 +125,10 @@ class SQLiteStore:
     async def ended_before(self, time: float, most: int = 1000) -> list[str]:
         """As ``Store.ended_before``."""
         return await self._do(lambda database: database.ended_before(time, most))
+
+    async def spend(self, owner: str, period: str, more: Spent) -> Spent:
+        """As ``Store.spend``."""
+        return await self._do(lambda database: database.spend(owner, period, more))
 
     async def _do(self, work: Callable[[Database], T]) -> T:
         """Have it done in the thread."""

@@ -19,7 +19,10 @@ import msgspec
 
 from sans_io_stream.relay import Entry
 
-__all__ = ["Meta", "News", "Overtaken", "Shared", "Store", "StoreError", "Taken", "follow"]
+__all__ = [
+    "Meta", "News", "Overtaken", "Shared", "Spent", "Store", "StoreError", "Taken", "TooMany",
+    "follow",
+]  # fmt: skip
 
 
 class StoreError(Exception):
@@ -32,6 +35,13 @@ class Taken(StoreError):
     def __init__(self, meta: Meta) -> None:
         super().__init__("the idempotency key belongs to another stream")
         self.meta = meta
+
+
+class TooMany(StoreError):
+    """An owner has as many streams without an end as he may have at once."""
+
+    def __init__(self) -> None:
+        super().__init__("as many streams run as this owner may have at once")
 
 
 class Overtaken(StoreError):
@@ -67,6 +77,17 @@ class Meta(msgspec.Struct, frozen=True):
         return f"<Meta {self.id}, {self.model!r} by {self.provider!r}>"
 
 
+class Spent(msgspec.Struct, frozen=True):
+    """What an owner has spent."""
+
+    tokens: int = 0
+    nanodollars: int = 0
+    """Billionths of a dollar: sums of them are exact in any store."""
+
+    def __add__(self, other: Spent) -> Spent:
+        return Spent(self.tokens + other.tokens, self.nanodollars + other.nanodollars)
+
+
 class Store(Protocol):
     """Where streams are kept."""
 
@@ -79,9 +100,10 @@ class Store(Protocol):
         """Put it away. Called twice it does nothing."""
         ...
 
-    async def create(self, meta: Meta) -> None:
-        """A stream begins. Raises ``StoreError`` for an id that is there already, and ``Taken``
-        where its idempotency key is another one's of the same owner."""
+    async def create(self, meta: Meta, most: int | None = None) -> None:
+        """A stream begins. Raises ``StoreError`` for an id that is there already, ``Taken`` where
+        its idempotency key is another one's of the same owner, and ``TooMany`` where so many
+        streams of its owner are without an end, in all workers together."""
         ...
 
     async def find(self, id: str) -> Meta | None:
@@ -128,6 +150,12 @@ class Store(Protocol):
     async def ended_before(self, time: float, most: int = 1000) -> list[str]:
         """The ids of sealed streams whose last entry is older than ``time``, in seconds since
         1970, oldest first."""
+        ...
+
+    async def spend(self, owner: str, period: str, more: Spent) -> Spent:
+        """Add what was spent in a period ("2026-11-27", "2026-11", …). Returns the sum of that
+        period, in all workers together. Of each owner the period that was last added to is kept,
+        and may be others."""
         ...
 
 

@@ -262,8 +262,8 @@ def test_what_cannot_be_kept_is_an_error_to_all(
 class Slowly(MemoryStore):
     """A store that takes its time."""
 
-    async def create(self, meta: Meta) -> None:
-        await super().create(meta)
+    async def create(self, meta: Meta, most: int | None = None) -> None:
+        await super().create(meta, most)
         await anyio.sleep(1.0)
 
     async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:

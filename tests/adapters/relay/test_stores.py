@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.store import Meta, Store, StoreError, Taken
+from sans_io_stream_adapters.relay.store import Meta, Spent, Store, StoreError, Taken, TooMany
 
 from .kinds import BACKENDS, STORES, Kind
 from .making import id_of, made, meta_of, run_of, sealing
@@ -201,6 +201,32 @@ async def test_what_is_written_here_is_no_orphan(store: Store) -> None:
     assert not await store.take(A)
     assert not await store.take(B)
     await store.append(B, [sealing(3)])
+
+
+async def test_an_owner_has_so_many_streams_without_an_end(store: Store) -> None:
+    for number in (2, 3):
+        await store.create(meta_of(number, owner="bob"), 2)
+    with pytest.raises(TooMany):
+        await store.create(meta_of(4, "key", owner="bob"), 2)
+    assert await store.find(id_of(4)) is None
+    assert await store.find_key("bob", "key") is None
+    await store.create(meta_of(5, owner="eve"), 1)
+    await store.append(id_of(2), [sealing(1)])
+    await store.create(meta_of(4, "key", owner="bob"), 2)
+    # Whoever asks again joins what is there.
+    with pytest.raises(Taken):
+        await store.create(meta_of(6, "key", owner="bob"), 2)
+    await store.delete(id_of(3))
+    await store.create(meta_of(6, owner="bob"), 2)
+
+
+async def test_what_is_spent_is_added_up(store: Store) -> None:
+    assert await store.spend("ann", "2026-11", Spent()) == Spent()
+    assert await store.spend("ann", "2026-11", Spent(3, 10**15)) == Spent(3, 10**15)
+    assert await store.spend("ann", "2026-11", Spent(4, 1)) == Spent(7, 10**15 + 1)
+    assert await store.spend("bob", "2026-11", Spent(1)) == Spent(1)
+    assert await store.spend("ann", "2026-12", Spent()) == Spent()
+    assert await store.spend("ann", "2026-12", Spent(2)) == Spent(2)
 
 
 async def test_streams_that_ended_are_told_oldest_first(store: Store) -> None:
