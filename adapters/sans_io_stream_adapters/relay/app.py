@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+import traceback
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
@@ -30,9 +31,10 @@ from .asking import (
     json_or_nothing,
     key_in,
     streams_in,
+    told_in,
 )
 from .beginning import Beginning
-from .http import Receive, Refused, Request, Scope, Send, head_of, send_whole, with_body
+from .http import Receive, Refused, Request, Scope, Send, head_of, send_whole, with_body, within
 from .hub import Hub, Running
 from .origins import allowed_origin, answer_preflight, telling_browsers
 from .store import Store, StoreError
@@ -126,23 +128,25 @@ class Relay:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request; whatever is wrong with it is told in its format."""
-        format = "openai-chat"
+        format = format_at(within(scope["path"], scope.get("root_path", "")))
+        send = sending = Sending(send)
         try:
             if not self.hub.closing:
                 await self.start()
             limits = self.config.limits
             request = head_of(scope, limits.header_bytes)
+            format = told_in(request, format)
             origin = allowed_origin(self.config, request)
             if origin is not None:
                 send = telling_browsers(send, origin)
             if request.method == "OPTIONS":
                 await answer_preflight(request, methods_of(request.path), send)
                 return
-            handler, format, id = route(request)
+            handler, own, id = route(request)
             owner = self._owner(request)
             # Nobody else has the relay keep a body for him.
             request = await with_body(request, receive, limits.body_bytes)
-            await handler(self, request, owner, id or format, receive, send)
+            await handler(self, request, owner, id or own, receive, send)
         except Refused as refused:
             more = list(refused.headers)
             await send_refusal(send, format, refused.error, more, refused.status)
@@ -157,6 +161,12 @@ class Relay:
         except (BrokenOff, ConnectionError):
             # A response that is not ended: the server closes the connection.
             return
+        except Exception as error:  # noqa: BLE001
+            # A defect of ours. What it says may be the client's content.
+            LOG.error("a request fails: %s in %s", type(error).__name__, last_line(error))
+            if not sending.begun:
+                told = ErrorInfo("server", "the relay failed", status=500)
+                await send_refusal(send, format, told, status=500)
 
     # ---- who asks
 
@@ -266,6 +276,26 @@ class Relay:
         await send_whole(send, 200, msgspec.json.encode({"object": "list", "data": data}))
 
 
+class Sending:
+    """``send``, and whether anything was sent."""
+
+    __slots__ = ("_send", "begun")
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.begun = False
+
+    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
+        self.begun = True
+        return self._send(message)
+
+
+def last_line(error: BaseException) -> str:
+    """Where an error comes from."""
+    frames = traceback.extract_tb(error.__traceback__, -1)
+    return ", ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)
+
+
 def store_of(config: RelayConfig) -> Store:
     """The store that is configured."""
     if config.store == "memory":
@@ -288,7 +318,12 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Handler], ...] = (
     ("POST", re.compile(r"(/v1)?/stream/check"), "openai-chat", Relay.check),
     ("GET", re.compile(r"(/v1)?/models"), "openai-chat", Relay.models),
 )
-"""Method, path, the format in which refusals are told, and who answers."""
+"""Method, path, its format, and who answers."""
+
+
+def format_at(path: str) -> str:
+    """The format at a path, and at all below it: what is wrong there is told in it."""
+    return next((format for _, at, format, _ in ROUTES if at.match(path)), "openai-chat")
 
 
 def methods_of(path: str) -> list[str]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS", "Cursor", "counts_in", "cursor_in", "cursor_of", "format_in", "json_or_nothing",
-    "key_in", "streams_in",
+    "key_in", "streams_in", "told_in",
 ]  # fmt: skip
 
 OURS = ("include_model", "include_finish_reason", "resume_from_event_id")
@@ -70,6 +70,12 @@ def format_in(request: Request, body: dict[str, Any], format: str) -> str:
     options = members(body.get("stream_options"))
     ours = format == "openai-chat" and any(name in options for name in OURS)
     return "holysheep" if ours else format
+
+
+def told_in(request: Request, format: str) -> str:
+    """The format in which a refusal is told at a path of ``format``."""
+    wanted = request.query.get("format")
+    return wanted if wanted in FORMATS else format
 
 
 def streams_in(body: dict[str, Any], format: str) -> bool:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from sans_io_stream import ErrorInfo, ReconnectPolicy
+from sans_io_stream.dialects.shapes import is_array
 from sans_io_stream.relay import stream_id
 from sans_io_stream.translation import Untranslatable
 
@@ -66,6 +67,9 @@ class Beginning:
             raise unknown(model)
         asked = Asked(source, body)
         opening, provider = self._opening(asked)
+        messages = body.get("messages")
+        if not is_array(messages) or not messages:
+            raise bad("messages is missing: an array of what was said")
         meta = Meta(
             id=stream_id(self._entropy(ENTROPY)),
             owner=owner.name,

@@ -28,6 +28,7 @@ __all__ = [
     "header_bytes",
     "send_whole",
     "with_body",
+    "within",
 ]
 
 Scope = MutableMapping[str, Any]

@@ -11,6 +11,8 @@ import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
 from sans_io_stream import StreamEnd, Transcript
+from sans_io_stream.relay import StreamLog
+from sans_io_stream_adapters.relay import beginning
 from sans_io_stream_adapters.relay.config import ClientKey, RelayConfig, RelayLimits, Upstream
 from sans_io_stream_adapters.relay.http import Refused, head_of, within
 from sans_io_stream_adapters.testing import FaultServer
@@ -45,6 +47,11 @@ BODIES: list[tuple[bytes | Any, int]] = [
     ({"model": "../test/m", "messages": []}, 404),
     ({"model": "nobody\x00", "messages": []}, 404),
     ({"model": "nobody\ud800", "messages": []}, 400),
+    ({"model": "test/m"}, 400),
+    ({"model": "test/m", "messages": None}, 400),
+    ({"model": "test/m", "messages": []}, 400),
+    ({"model": "test/m", "messages": "Hi"}, 400),
+    ({"model": "test/m", "messages": {"role": "user"}}, 400),
 ]
 
 
@@ -132,6 +139,78 @@ def test_heads_that_are_wrong(backend: str) -> None:
             assert answer.status == status, (method, target[:60], answer.body)
             assert answer.json["error"]["message"]
             assert "stack" not in answer.body.decode()
+
+    relayed(backend, main)
+
+
+IN_FORMAT: list[tuple[str, str, dict[str, str], int]] = [
+    ("GET", "", {}, 405),
+    ("POST", "/count/tokens", {}, 404),
+    ("POST", "", {"x-a": "a" * 70_000}, 431),
+    ("POST", "", {"host": "evil.test"}, 421),
+    ("POST", "", {"origin": "https://evil.test"}, 403),
+    ("POST", "", {"last-event-id": "gone"}, 410),
+    ("POST", "", {}, 400),
+]
+
+
+@pytest.mark.parametrize("path", FORMATS)
+def test_whatever_is_wrong_is_told_in_the_format_of_the_path(path: str) -> None:
+    others = {"openai-chat": "openai", "anthropic": "anthropic", "native": "native"}
+
+    async def main(relay: Relay) -> None:
+        for method, below, headers, status in IN_FORMAT:
+            answer = await ask(relay, method, path + below, None, headers)
+            assert answer.status == status, (method, below, headers)
+            told(answer, FORMATS[path])
+        for asked, format in others.items():
+            answer = await ask(relay, "GET", f"{path}?format={asked}")
+            assert answer.status == 405
+            told(answer, format)
+            answer = await ask(relay, "GET", f"/v1/streams/{'A' * 22}?format={asked}")
+            assert answer.status == 410
+            told(answer, format)
+
+    relayed("asyncio", main)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_defect_of_the_relays_own_is_told_too(
+    backend: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails(*_: object) -> str:
+        raise TypeError("what the client said")
+
+    monkeypatch.setattr(beginning, "stream_id", fails)
+
+    async def main(relay: Relay) -> None:
+        for path, format in FORMATS.items():
+            answer = await ask(relay, "POST", path, talk())
+            assert answer.status == 500
+            assert told(answer, format) == "the relay failed"
+
+    relayed(backend, main)
+    assert "TypeError in " in caplog.text
+    assert "what the client said" not in caplog.text
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_defect_in_the_middle_of_an_answer_breaks_it_off(
+    backend: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saying(monkeypatch, said("Hi", every=1.0))
+
+    async def main(relay: Relay) -> None:
+        def fails(_: object) -> str:
+            raise TypeError
+
+        def leave(answer: Answer) -> bool:
+            if answer.body:
+                monkeypatch.setattr(StreamLog, "cursor", fails)
+            return False
+
+        answer = await ask(relay, "POST", "/v1/streams", talk(), leave=leave)
+        assert (answer.status, answer.whole) == (200, False)
 
     relayed(backend, main)
 
