@@ -23,6 +23,7 @@ import uvicorn
 from ..cli_output import has_colours
 from ..logs import LOG
 from .app import Relay
+from .wire import Protocol
 
 if TYPE_CHECKING:
     from .config import RelayConfig
@@ -65,6 +66,7 @@ def serve(
     relay = Relay(config)
     settings = uvicorn.Config(
         relay,
+        http=Protocol,
         lifespan="off",
         ws="none",
         log_config=logging_of(quiet=quiet),

@@ -293,6 +293,29 @@ def test_what_is_too_large_is_told_so(config: Configured) -> None:
             assert "message" in answer.json["error"]
 
 
+def refused_at_once(url: str, sent: bytes) -> tuple[bytes, Any]:
+    """The first line and the document that this gets, which is no request."""
+    address = urlsplit(url)
+    with socket.create_connection((address.hostname or "", address.port or 0), WITHIN) as sock:
+        sock.sendall(sent)
+        got = b"".join(iter(lambda: sock.recv(65536), b""))
+    head, _, body = got.partition(b"\r\n\r\n")
+    assert b"content-type: application/json" in head
+    return head.partition(b"\r\n")[0], json.loads(body)
+
+
+def test_a_head_beyond_what_is_read_is_told_so(config: Configured) -> None:
+    with FaultServer("openai-chat") as upstream, Program("--config", config(upstream)) as program:
+        large = b" /v1/messages HTTP/1.1\r\nHost: localhost\r\nX-Long: " + b"x" * 4_000_000
+        for sent in (b"POST" + large, b"POST" + large + b"\r\n\r\n"):
+            line, document = refused_at_once(program.url, sent)
+            assert line.startswith(b"HTTP/1.1 431 ")
+            assert document["type"] == "error"
+        line, document = refused_at_once(program.url, b"\x16\x03\x01\r\n\r\n")
+        assert line.startswith(b"HTTP/1.1 400 ")
+        assert document["error"]["type"] == "invalid_request_error"
+
+
 def test_the_log_shows_no_query(config: Configured) -> None:
     with FaultServer("openai-chat", text=TEXT) as upstream:
         with Program("--config", config(upstream)) as program:
