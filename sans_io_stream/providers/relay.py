@@ -53,6 +53,8 @@ OPTIONS: Mapping[str, Mapping[str, object]] = {
     "holysheep": {**USAGE, "include_model": True, "include_finish_reason": True},
 }
 """Their ``stream_options``; by HolySheep's the relay knows which of the two formats is meant."""
+COUNTS: Mapping[str, Mapping[str, str]] = {"openai-chat": {"include_usage": "true"}}
+"""By what the token counts are asked for where a stream is read."""
 
 
 @builder
@@ -122,7 +124,12 @@ def read(
         pairs = (("authorization", key), *pairs)
     return StreamRequest(
         "GET",
-        with_query(address(base_url, f"v1/streams/{id}"), format=format, after=after),
+        with_query(
+            address(base_url, f"v1/streams/{id}"),
+            format=format,
+            after=after,
+            **COUNTS.get(format, {}),
+        ),
         pairs,
         dialect=format,
         authorize=authorize,

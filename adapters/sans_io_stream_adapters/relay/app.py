@@ -27,6 +27,7 @@ from .asking import (
     counts_in,
     cursor_in,
     cursor_of,
+    first_asked,
     format_in,
     json_or_nothing,
     key_in,
@@ -189,10 +190,10 @@ class Relay:
         body = request.json() if cursor is None else json_or_nothing(request)
         wanted = format_in(request, body, format)
         cursor = cursor or (cursor_of(body) if wanted == "holysheep" else None)
-        shape = Shape(wanted, framing_of(request), counts_in(body, wanted))
         if cursor is not None:
-            await self._go_on(cursor, owner, shape, receive, send)
+            await self._go_on(cursor, owner, request, format, body, receive, send)
             return
+        shape = shape_of(request, body, format)
         streams = streams_in(body, format)
         running = await self._beginning.begin(request, owner, format, body)
         if streams:
@@ -204,10 +205,18 @@ class Relay:
             await send_collected(running, wanted, receive, send)
 
     async def _go_on(
-        self, cursor: Cursor, owner: ClientKey, shape: Shape, receive: Receive, send: Send
+        self,
+        cursor: Cursor,
+        owner: ClientKey,
+        request: Request,
+        format: str,
+        body: dict[str, Any],
+        receive: Receive,
+        send: Send,
     ) -> None:
-        """Read a stream from a cursor on."""
+        """Read a stream from a cursor on. What ``body`` does not say the first request did."""
         running, _ = await self._found(cursor.word, owner)
+        shape = shape_of(request, {**first_asked(running.meta.request), **body}, format)
         place = running.log.asked(cursor.word, quiet=cursor.quiet)
         if place is None:
             await send_whole(send, 204, headers=[("x-stream-id", running.meta.id)])
@@ -235,13 +244,13 @@ class Relay:
         running = await self._mine(id, owner)
         if running is None:
             raise CursorGone
-        shape = Shape(format_in(request, {}, "native"), framing_of(request))
         cursor = cursor_in(request)
-        if cursor is None:
-            await send_stream(running, running.log.place(None), shape, receive, send)
+        if cursor is not None:
+            running.log.place(cursor.word)
+            await self._go_on(cursor, owner, request, "native", {}, receive, send)
             return
-        running.log.place(cursor.word)
-        await self._go_on(cursor, owner, shape, receive, send)
+        shape = shape_of(request, first_asked(running.meta.request), "native")
+        await send_stream(running, running.log.place(None), shape, receive, send)
 
     async def end(
         self, request: Request, owner: ClientKey, id: str, receive: Receive, send: Send
@@ -294,6 +303,12 @@ def last_line(error: BaseException) -> str:
     """Where an error comes from."""
     frames = traceback.extract_tb(error.__traceback__, -1)
     return ", ".join(f"{frame.filename}:{frame.lineno}" for frame in frames)
+
+
+def shape_of(request: Request, body: dict[str, Any], format: str) -> Shape:
+    """How a stream is written to whoever asks so at a path of ``format``. Raises ``Refused``."""
+    wanted = format_in(request, body, format)
+    return Shape(wanted, framing_of(request), counts_in(request, body, wanted))
 
 
 def store_of(config: RelayConfig) -> Store:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
+
 from sans_io_stream.dialects.shapes import members
 
 from .http import Refused, bad
@@ -16,13 +18,15 @@ if TYPE_CHECKING:
     from .http import Request
 
 __all__ = [
-    "FORMATS", "Cursor", "counts_in", "cursor_in", "cursor_of", "format_in", "json_or_nothing",
-    "key_in", "streams_in", "told_in",
+    "FORMATS", "Cursor", "counts_in", "cursor_in", "cursor_of", "first_asked", "format_in",
+    "json_or_nothing", "key_in", "streams_in", "told_in",
 ]  # fmt: skip
 
 OURS = ("include_model", "include_finish_reason", "resume_from_event_id")
 """Stream options by which HolySheep's clients are known."""
-
+OF_THE_STREAM = ("stream_options",)
+"""Fields of a body that say how an answer is streamed."""
+WORDS: dict[str, Any] = {"true": True, "false": False}
 
 FORMATS = ("native", "openai-chat", "anthropic", "holysheep")
 
@@ -88,11 +92,28 @@ def streams_in(body: dict[str, Any], format: str) -> bool:
     return told
 
 
-def counts_in(body: dict[str, Any], format: str) -> bool:
-    """Whether a stream is to tell token counts. In OpenAI's format it does where it is asked to:
-    a chunk without choices is not expected by those who did not ask."""
+def counts_in(request: Request, body: dict[str, Any], format: str) -> bool:
+    """Whether a stream is to tell token counts: the query says so, or ``stream_options``. In
+    OpenAI's format it does where it is asked to: a chunk without choices is not expected by those
+    who did not ask."""
     told = members(body.get("stream_options")).get("include_usage")
+    told = WORDS.get(request.query.get("include_usage", ""), told)
     return told is True if format == "openai-chat" else told is not False
+
+
+class First(msgspec.Struct):
+    """What is looked at again of the request that began a stream."""
+
+    body: dict[str, msgspec.Raw]
+
+
+def first_asked(kept: bytes) -> dict[str, Any]:
+    """What the request that began a stream said of the stream; ``kept`` is it."""
+    try:
+        said = msgspec.json.decode(kept, type=First).body
+    except msgspec.DecodeError:
+        return {}
+    return {name: msgspec.json.decode(said[name]) for name in OF_THE_STREAM if name in said}
 
 
 def key_in(request: Request) -> str | None:

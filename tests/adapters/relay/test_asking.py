@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sans_io_stream import ErrorInfo, Event, StreamEnd, TextDelta, Transcript
+from sans_io_stream import ErrorInfo, Event, StreamEnd, TextDelta, Transcript, Usage
 from sans_io_stream.relay import Retention
 from sans_io_stream_adapters.relay.config import ClientKey
 
@@ -97,6 +97,45 @@ def test_every_way_back(
             assert text_of(last) == ""
 
     relayed(backend, main)
+
+
+OPTIONS: list[tuple[str, dict[str, Any] | None]] = [
+    ("openai-chat", None),
+    ("openai-chat", {"include_usage": True}),
+    ("openai-chat", {"include_usage": False}),
+    ("holysheep", {"include_model": True}),
+    ("holysheep", {"include_model": True, "include_usage": False}),
+]
+
+
+@pytest.mark.parametrize(("format", "options"), OPTIONS)
+def test_who_comes_back_need_not_say_again_how_it_is_told(
+    format: str, options: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = Usage(prompt_tokens=3, completion_tokens=2, final=True)
+    saying(monkeypatch, Scripted((0.0, [TextDelta("a"), TextDelta("b"), counted, *DONE])))
+
+    async def main(relay: Relay) -> None:
+        body = talk(stream=True, stream_options=options)
+        whole = await ask(relay, "POST", "/chat", body)
+        cursor = f"{whole.id}.0000000001.000001"
+        rest = whole.body.partition(cursor.encode())[2].partition(b"\n\n")[2]
+        assert rest
+        target = f"/v1/streams/{whole.id}?format={format}"
+        back = {"last-event-id": cursor}
+        for answer in [
+            await ask(relay, "POST", "/chat", None, back),
+            await ask(relay, "POST", "/chat", talk(stream=True), back),
+            await ask(relay, "GET", f"{target}&after={cursor}"),
+            await ask(relay, "GET", target, None, back),
+        ]:
+            assert answer.body == rest
+        assert (await ask(relay, "GET", target)).body == whole.body
+        told = b'"prompt_tokens"' in whole.body
+        other = await ask(relay, "GET", f"{target}&include_usage={str(not told).lower()}")
+        assert (b'"prompt_tokens"' in other.body) is not told
+
+    relayed("asyncio", main)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
