@@ -82,6 +82,10 @@ class Strategy(msgspec.Struct, frozen=True):
         """Whether this answer to ``resume`` or ``replay`` says that there is no going on."""
         return 400 <= status < 500 and status not in NOT_A_REFUSAL
 
+    def refusal(self, headers: HeaderPairs, error: ErrorInfo) -> ErrorInfo:
+        """The error of this answer to ``resume`` or ``replay``, names of headers in lower case."""
+        return error
+
     def valid(self, status: int, body: bytes) -> bool:
         """Whether this answer to ``check`` says that the cursor is good."""
         return 200 <= status < 300

@@ -13,11 +13,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 import anyio
+import msgspec
 
 from sans_io_stream import ErrorInfo, StreamEnd, Transcript
 from sans_io_stream.encoding import Encoder, error_document, error_headers, whole_answer
 from sans_io_stream.relay import START, CursorGone, Place
 from sans_io_stream.relay.reader import BEHIND
+from sans_io_stream.strategies.relay import OUTCOME
 
 from .http import begin, send_whole
 from .reading import Reader
@@ -103,17 +105,21 @@ async def send_stream(
         created=int(running.meta.created),
     )
     reader = Reader(running, encoder, place, counts=shape.counts)
-    named = [("x-stream-id", running.meta.id)]
 
     async with Attended(running, receive):
         if patience and await failed_at_once(running, patience):
-            assert running.end is not None
-            await send_refusal(send, shape.format, error_of(running.end), named)
+            await send_end(send, running, shape.format)
             return
-        kind = ("content-type", encoder.content_type)
-        await begin(send, 200, [kind, *named, *NOT_KEPT])
-        while data := await reader.next():
+        data = b"" if running.end is None else reader.read()
+        if not data and untold(running, encoder):
+            # There is nothing to read, and will not be: whoever came back need not do so again.
+            await send_end(send, running, shape.format, final=True)
+            return
+        named = [("content-type", encoder.content_type), ("x-stream-id", running.meta.id)]
+        await begin(send, 200, [*named, *NOT_KEPT])
+        while data := data or await reader.next():
             await send({"type": "http.response.body", "body": data, "more_body": True})
+            data = b""
         if not untold(running, encoder):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
     if untold(running, encoder):
@@ -171,16 +177,14 @@ def untold(running: Running, encoder: Encoder) -> bool:
 
 async def send_collected(running: Running, format: str, receive: Receive, send: Send) -> None:
     """The whole answer as one document, when it is there; or the error that it ended with."""
-    named = [("x-stream-id", running.meta.id)]
-
     async with Attended(running, receive):
         transcript = await collected(running)
         assert transcript.end is not None
         if transcript.end.outcome != "complete":
-            await send_refusal(send, format, error_of(transcript.end), named)
+            await send_end(send, running, format, transcript.end)
             return
         body = whole_answer(transcript, format, created=int(running.meta.created))
-        await send_whole(send, 200, body, named)
+        await send_whole(send, 200, body, [("x-stream-id", running.meta.id)])
 
 
 async def collected(running: Running) -> Transcript:
@@ -206,6 +210,25 @@ async def collected(running: Running) -> Transcript:
 def error_of(end: StreamEnd) -> ErrorInfo:
     """The error of an end that is not a good one."""
     return end.error or ErrorInfo("truncated", f"the stream ended as {end.outcome}", retryable=True)
+
+
+async def send_end(
+    send: Send,
+    running: Running,
+    format: str,
+    end: StreamEnd | None = None,
+    *,
+    final: bool = False,
+) -> None:
+    """An end that is not a good one, by its status; ``end`` is that of the stream unless it is
+    the reader's own. ``final`` says that the same request never gets anything else."""
+    end = end or running.end
+    assert end is not None
+    error = error_of(end)
+    if final:
+        error = msgspec.structs.replace(error, retryable=False, retry_after=None)
+    named = [("x-stream-id", running.meta.id), (OUTCOME, end.outcome)]
+    await send_refusal(send, format, error, named)
 
 
 async def send_refusal(

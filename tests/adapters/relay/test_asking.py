@@ -195,6 +195,49 @@ def test_as_holysheeps_clients_ask(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("outcome", ["interrupted", "cancelled"])
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+def test_where_nothing_but_an_untold_end_follows(
+    backend: str, outcome: Any, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A format without a word for it breaks off once; a client that then comes back for the rest
+    is told by a status that there is none, and not to try again."""
+    why = ErrorInfo("truncated", "The line broke.", retryable=True, retry_after=1.0)
+    saying(
+        monkeypatch,
+        Scripted((0.0, [TextDelta("a"), TextDelta("b")]), (1.0, [StreamEnd(outcome, why)])),
+        said("never", first=9.0),
+    )
+
+    async def main(relay: Relay) -> None:
+        body = talk(stream=True, max_tokens=9)
+        whole = await ask(relay, "POST", path, body)
+        assert (whole.status, whole.whole) == (200, False)
+        first, last = whole.cursors[0], whole.cursors[-1]
+        target = f"/v1/streams/{whole.id}"
+        format = "anthropic" if "messages" in path else "openai-chat"
+        back = {"x-stream-event-id": last, "x-stream-resume": "true"}
+        for answer in [
+            await ask(relay, "POST", path, body, {"last-event-id": last}),
+            await ask(relay, "POST", path, None, back),
+            await ask(relay, "GET", f"{target}?format={format}&after={last}"),
+            await ask(relay, "GET", f"{target}?after={last}", None, {"accept": "text/plain"}),
+        ]:
+            assert (answer.status, answer.id, answer.whole) == (502, whole.id, True)
+            assert answer.json["error"]["message"] == "The line broke."
+            assert answer.headers["x-should-retry"] == "false"
+            assert "retry-after" not in answer.headers
+            assert answer.headers["x-stream-outcome"] == outcome
+        # Where there is something, it comes, and is broken off.
+        rest = await ask(relay, "POST", path, body, {"last-event-id": first})
+        assert (rest.status, rest.whole, rest.cursors) == (200, False, whole.cursors[1:])
+        told = await ask(relay, "GET", f"{target}?after={last}")
+        assert told.events("native")[-1] == StreamEnd(outcome, why)
+
+    relayed(backend, main)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_where_the_start_is_no_longer_kept(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Events can be told from any place that is kept; chunks build on what came before."""
     saying(monkeypatch, said(TEXT))

@@ -44,6 +44,12 @@ def upstream(server: FaultServer) -> Upstream:
     )
 
 
+def plain_upstream(server: FaultServer) -> Upstream:
+    """An upstream whose answers cannot."""
+    base = f"{server.url}/v1"
+    return Upstream(name="test", provider="openai", api_key="upstream-key", base_url=base)
+
+
 @pytest.fixture(scope="module")
 def served() -> Generator[str]:
     """A relay in front of a provider that answers slowly enough to be cut."""
@@ -155,3 +161,49 @@ def test_what_is_gone_is_told(served: str) -> None:
     assert isinstance(end, StreamEnd)
     assert end.error is not None
     assert (end.outcome, end.error.status) == ("failed", 410)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_the_provider_broke_off_is_asked_for_once_more(format: relay.Format) -> None:
+    """The relay has what there is: its clients know the end, and do not use up their attempts."""
+    with (
+        FaultServer("openai-chat", text=TEXT, pieces=12, faults=[Cut(0.6)]) as server,
+        relay_served(RelayConfig(upstreams=(plain_upstream(server),))) as url,
+        Wire(url) as wire,
+    ):
+        told = collect("sync", asked(wire.url, format, None), policy=AT_ONCE, on_error="event")
+        assert wire.connections == (1 if format == "native" else 2)
+        assert len(server.seen.requests) == 1
+    assert told.end is not None
+    assert told.end.outcome == "interrupted"
+    assert told.end.error is not None
+    assert told.end.error.kind in ("truncated", "connection", "exhausted")
+    text = Transcript.of(told.events).text
+    assert text
+    assert TEXT.startswith(text)
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_somebody_ended_is_asked_for_once_more(format: relay.Format) -> None:
+    events: list[Event] = []
+    with (
+        # It would take a minute.
+        FaultServer("openai-chat", text=TEXT * 20, pieces=600, speed=1.0) as server,
+        relay_served(RelayConfig(upstreams=(plain_upstream(server),))) as url,
+        Wire(url) as wire,
+        open_stream(asked(wire.url, format, None), policy=AT_ONCE, on_error="event") as stream,
+    ):
+        for event in stream:
+            if isinstance(event, ResumePoint) and not any(
+                isinstance(e, ResumePoint) for e in events
+            ):
+                id = str(event.cursor).partition(".")[0]
+                with urlopen(Request(f"{url}/v1/streams/{id}", method="DELETE")) as told:
+                    assert told.status == 204
+            events.append(event)
+        assert wire.connections == (1 if format == "native" else 2)
+    end = events[-1]
+    assert isinstance(end, StreamEnd)
+    assert end.outcome == ("cancelled" if format == "native" else "failed")
+    assert end.error is not None
+    assert end.error.kind == "cancelled"
