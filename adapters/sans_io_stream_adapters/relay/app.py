@@ -37,7 +37,7 @@ from .asking import (
 from .beginning import Beginning
 from .http import Receive, Refused, Request, Scope, Send, head_of, send_whole, with_body, within
 from .hub import Hub, Running
-from .origins import allowed_origin, answer_preflight, telling_browsers
+from .origins import answer_preflight, check_origin, page_of, telling_browsers
 from .store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -131,19 +131,20 @@ class Relay:
         """One request; whatever is wrong with it is told in its format."""
         format = format_at(within(scope["path"], scope.get("root_path", "")))
         send = sending = Sending(send)
+        page = page_of(self.config, scope)
+        if page is not None:
+            send = telling_browsers(send, page)
         try:
-            if not self.hub.closing:
-                await self.start()
             limits = self.config.limits
             request = head_of(scope, limits.header_bytes)
             format = told_in(request, format)
-            origin = allowed_origin(self.config, request)
-            if origin is not None:
-                send = telling_browsers(send, origin)
+            check_origin(self.config, request)
             if request.method == "OPTIONS":
                 await answer_preflight(request, methods_of(request.path), send)
                 return
             handler, own, id = route(request)
+            if not self.hub.closing:
+                await self.start()
             owner = self._owner(request)
             # Nobody else has the relay keep a body for him.
             request = await with_body(request, receive, limits.body_bytes)

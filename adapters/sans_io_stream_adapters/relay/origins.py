@@ -18,9 +18,9 @@ from .http import Refused, bad, header_bytes, send_whole
 
 if TYPE_CHECKING:
     from .config import RelayConfig
-    from .http import Request, Send
+    from .http import Request, Scope, Send
 
-__all__ = ["allowed_origin", "answer_preflight", "telling_browsers"]
+__all__ = ["answer_preflight", "check_origin", "page_of", "telling_browsers"]
 
 EXPOSED = "x-stream-id, retry-after, x-should-retry"
 """What a page may read beside the body."""
@@ -29,18 +29,28 @@ LASTS = "600"
 TOKENS = re.compile(r"[-!#$%&'*+.^_`|~0-9A-Za-z, \t]+")
 
 
-def allowed_origin(config: RelayConfig, request: Request) -> str | None:
-    """The origin of a page that may ask; None for what is no page's request.
+def page_of(config: RelayConfig, scope: Scope) -> str | None:
+    """The origin of a page that may read what it is told, a head that is refused included."""
+    pairs = scope["headers"]
+    told = {value.decode("latin-1") for name, value in pairs if name.lower() == b"origin"}
+    origin = told.pop() if len(told) == 1 else None
+    return origin if origin is not None and allows(config, origin) else None
 
-    Raises ``Refused``: 421 for a host that is not served, 403 for an origin that is not allowed.
-    """
+
+def allows(config: RelayConfig, origin: str) -> bool:
+    """Whether pages of that origin may ask."""
+    return origin in config.cors_origins or "*" in config.cors_origins
+
+
+def check_origin(config: RelayConfig, request: Request) -> None:
+    """Raises ``Refused``: 421 for a host that is not served, 403 for an origin that is not
+    allowed."""
     if not config.answers_host(request.header("host") or ""):
         raise bad("this host is not served here", status=421)
     origin = request.header("origin")
-    if origin is None or origin in config.cors_origins or "*" in config.cors_origins:
-        return origin
-    error = ErrorInfo("permission", "requests of that origin are not allowed", status=403)
-    raise Refused(403, error)
+    if origin is not None and not allows(config, origin):
+        error = ErrorInfo("permission", "requests of that origin are not allowed", status=403)
+        raise Refused(403, error)
 
 
 def telling_browsers(send: Send, origin: str) -> Send:

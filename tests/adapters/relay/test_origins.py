@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from sans_io_stream import Transcript
-from sans_io_stream_adapters.relay.config import ClientKey
+from sans_io_stream import ErrorInfo, StreamEnd, Transcript
+from sans_io_stream_adapters.relay.config import ClientKey, RelayLimits
+from sans_io_stream_adapters.relay.store import StoreError
 
 from .asgi import ask, talk
-from .scripted import BACKENDS, said, saying
+from .scripted import BACKENDS, Scripted, said, saying
 from .test_answering import relayed
 
 if TYPE_CHECKING:
@@ -60,6 +61,52 @@ def test_a_configured_page_may_ask(backend: str, monkeypatch: pytest.MonkeyPatch
             assert refused.headers["access-control-allow-origin"] == PAGE
 
     relayed(backend, main, cors_origins=(PAGE,), keys=KEYS)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_page_can_read_each_refusal(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = StreamEnd("failed", ErrorInfo("rate_limit", "Slow down.", retry_after=7.0))
+    saying(monkeypatch, said("abc"), Scripted((0.0, [busy])))
+    page = {"origin": PAGE, "authorization": "Bearer key-of-ann"}
+    gone = f"/v1/streams/{'A' * 22}"
+    small = RelayLimits(body_bytes=1000, header_bytes=1000)
+
+    async def main(relay: Relay) -> None:
+        async def refused(
+            status: int, method: str, target: str, body: object = None, more: Any = ()
+        ) -> None:
+            answer = await ask(relay, method, target, body, [*page.items(), *more])
+            assert answer.status == status, answer.body
+            assert answer.headers["access-control-allow-origin"] == PAGE
+            assert "retry-after" in answer.headers["access-control-expose-headers"]
+            assert answer.json["error"]["message"]
+
+        await ask(relay, "POST", "/v1/streams", talk(), {**page, "idempotency-key": "one"})
+        await refused(400, "POST", "/v1/streams", b"{")
+        await refused(400, "GET", gone, None, [("last-event-id", "a"), ("last-event-id", "b")])
+        unknown = await ask(relay, "GET", gone, None, {"origin": PAGE})
+        assert unknown.status == 401
+        assert unknown.headers["access-control-allow-origin"] == PAGE
+        await refused(404, "GET", "/nowhere")
+        await refused(404, "POST", "/v1/streams", {**talk(), "model": "none"})
+        await refused(405, "PUT", gone)
+        await refused(410, "GET", gone)
+        await refused(410, "DELETE", gone)
+        await refused(413, "POST", "/v1/streams", b"x" * 1001)
+        await refused(422, "POST", "/v1/streams", talk("Else"), [("idempotency-key", "one")])
+        await refused(429, "POST", "/v1/chat/completions", talk())
+        await refused(431, "GET", gone, None, [("x-long", "x" * 1000)])
+        monkeypatch.setattr(relay.hub, "find", failing)
+        await refused(503, "GET", gone)
+        await relay.stop()
+        monkeypatch.setattr(relay.hub, "open", failing)
+        await refused(503, "POST", "/v1/streams", talk())
+
+    relayed(backend, main, cors_origins=(PAGE,), keys=KEYS, limits=small)
+
+
+async def failing(*_: object) -> None:
+    raise StoreError("the disk is full")
 
 
 OTHERS = [
