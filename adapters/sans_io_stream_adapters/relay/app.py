@@ -21,6 +21,7 @@ from sans_io_stream import ErrorInfo, StreamEnd
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of
 from sans_io_stream_adapters.logs import LOG
 
+from .admission import Admission
 from .answering import BrokenOff, Shape, framing_of, send_collected, send_refusal, send_stream
 from .asking import (
     Cursor,
@@ -30,14 +31,13 @@ from .asking import (
     first_asked,
     format_in,
     json_or_nothing,
-    key_in,
     streams_in,
     told_in,
 )
 from .beginning import Beginning
 from .http import Receive, Refused, Request, Scope, Send, head_of, send_whole, with_body, within
 from .hub import Hub, Running
-from .origins import answer_preflight, check_origin, page_of, telling_browsers
+from .origins import answer_preflight, by_ticket, check_origin, page_of, telling_browsers
 from .store import Store, StoreError
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ class Relay:
             clock=clock,
         )
         self._beginning = Beginning(config, self.hub, entropy)
+        self._admission = Admission(config, clock, entropy)
         self._started: anyio.Lock | None = None
         self._ready = False
 
@@ -145,7 +146,9 @@ class Relay:
             handler, own, id = route(request)
             if not self.hub.closing:
                 await self.start()
-            owner = self._owner(request)
+            if "ticket" in request.query:
+                send = by_ticket(send)
+            owner = self._admission.owner(request, id if handler is Relay.read else None)
             # Nobody else has the relay keep a body for him.
             request = await with_body(request, receive, limits.body_bytes)
             await handler(self, request, owner, id or own, receive, send)
@@ -169,16 +172,6 @@ class Relay:
             if not sending.begun:
                 told = ErrorInfo("server", "the relay failed", status=500)
                 await send_refusal(send, format, told, status=500)
-
-    # ---- who asks
-
-    def _owner(self, request: Request) -> ClientKey:
-        """Whose key a request carries."""
-        owner = self.config.owner_of(key_in(request))
-        if owner is None:
-            error = ErrorInfo("authentication", "no such key", status=401)
-            raise Refused(401, error, [("www-authenticate", "Bearer")])
-        return owner
 
     # ---- streams that begin
 
@@ -263,6 +256,14 @@ class Relay:
         running.stop(CANCELLED)
         await send_whole(send, 204, headers=[("x-stream-id", id)])
 
+    async def ticket(
+        self, request: Request, owner: ClientKey, id: str, receive: Receive, send: Send
+    ) -> None:
+        """Make a ticket for a stream."""
+        if await self._mine(id, owner) is None:
+            raise CursorGone
+        await self._admission.send_ticket(request, owner, id, send)
+
     async def check(
         self, request: Request, owner: ClientKey, format: str, receive: Receive, send: Send
     ) -> None:
@@ -331,6 +332,7 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Handler], ...] = (
     ("POST", re.compile(r"/v1/streams"), "native", Relay.ask),
     ("GET", re.compile(rf"/v1/streams/{ID}"), "native", Relay.read),
     ("DELETE", re.compile(rf"/v1/streams/{ID}"), "native", Relay.end),
+    ("POST", re.compile(rf"/v1/streams/{ID}/ticket"), "native", Relay.ticket),
     ("POST", re.compile(r"(/v1)?/stream/check"), "openai-chat", Relay.check),
     ("GET", re.compile(r"(/v1)?/models"), "openai-chat", Relay.models),
 )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FORMATS", "Cursor", "counts_in", "cursor_in", "cursor_of", "first_asked", "format_in",
-    "json_or_nothing", "key_in", "streams_in", "told_in",
+    "json_or_nothing", "key_in", "seconds_in", "streams_in", "told_in",
 ]  # fmt: skip
 
 OURS = ("include_model", "include_finish_reason", "resume_from_event_id")
@@ -121,3 +121,13 @@ def key_in(request: Request) -> str | None:
     scheme, _, token = (request.header("authorization") or "").partition(" ")
     key = token.strip() if scheme.lower() == "bearer" else None
     return key or request.header("x-api-key") or request.header("api-key")
+
+
+def seconds_in(request: Request, most: int) -> int:
+    """For how long a ticket is asked for; ``most`` where nothing is said. Raises ``Refused``."""
+    told = request.json().get("seconds") if request.body else None
+    if told is None:
+        return most
+    if not isinstance(told, int) or isinstance(told, bool) or not 1 <= told <= most:
+        raise bad(f"seconds is a whole number between 1 and {most}")
+    return told

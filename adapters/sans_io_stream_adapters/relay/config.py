@@ -32,6 +32,9 @@ __all__ = [
 
 KIB = 1024
 MIB = 1024 * KIB
+TICKET_KEY = 32
+"""Characters of a key that cannot be guessed, if they are drawn."""
+TICKET_SECONDS = 366 * 86400
 SHA256 = re.compile(r"[0-9a-f]{64}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 OWN = frozenset({"model", "messages", "contents", "input", "api_key", "base_url", "headers"}) | {
@@ -206,6 +209,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     ``retention`` is how long a stream is kept after its end, ``heartbeat`` how often a reader
     hears something, both in seconds. ``store`` is "memory" or the path of a database. ``prices``
     are by the models' names at their upstreams; under ``providers`` those of one upstream.
+    ``ticket_key`` signs tickets, the same at all workers (None: one of this process's own), which
+    are good for ``ticket_seconds`` at the most.
     """
 
     upstreams: tuple[Upstream, ...]
@@ -220,6 +225,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     allowed_hosts: tuple[str, ...] = ()
     store: str = "memory"
     prices: PriceTable | None = None
+    ticket_key: str | None = None
+    ticket_seconds: int = 900
 
     def __post_init__(self) -> None:
         if not self.upstreams:
@@ -246,6 +253,17 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
             raise ValueError("heartbeat is more than 0, in seconds")
         if not self.store:
             raise ValueError('store is "memory", or the path of a database')
+        if self.ticket_key is not None:
+            key = Secret(self.ticket_key)
+            key.check("ticket_key")
+            if len(key) < TICKET_KEY:
+                raise ValueError(
+                    f"ticket_key has fewer than {TICKET_KEY} characters: `python -c 'import "
+                    "secrets; print(secrets.token_urlsafe())'` makes one"
+                )
+            msgspec.structs.force_setattr(self, "ticket_key", key)
+        if not 1 <= self.ticket_seconds <= TICKET_SECONDS:
+            raise ValueError(f"ticket_seconds is between 1 and {TICKET_SECONDS}")
         if not self.keys and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host!r} is open to others, and no keys are configured: anybody "

@@ -11,6 +11,8 @@ TEXT = "What is written down first is not lost when a line breaks. 🦜"
 PIECES = 6
 SPEED = 0.1
 """A record each 200 ms: slow enough to be watched."""
+PAGES = ("http://127.0.0.1:8000", "http://localhost:8000")
+"""Where ``python -m http.server`` shows the example page."""
 LINES = 9
 """Lines after which the first client falls off: three events."""
 
@@ -23,7 +25,13 @@ def provider() -> FaultServer:
 def config_for(server: FaultServer, host: str, port: int) -> RelayConfig:
     """A relay in front of it, which keeps streams in memory."""
     upstream = Upstream(name="demo", provider="openai", base_url=f"{server.url}/v1", api_key="demo")
-    return RelayConfig(upstreams=(upstream,), routes=(Route("demo", "demo"),), host=host, port=port)
+    return RelayConfig(
+        upstreams=(upstream,),
+        routes=(Route("demo", "demo"),),
+        host=host,
+        port=port,
+        cors_origins=PAGES,
+    )
 
 
 def curl_lines(url: str) -> tuple[str, str]:

@@ -65,12 +65,14 @@ LONGEST_NUMBER = 18
 @dataclass(frozen=True, slots=True)
 class Request:
     """One request. Names of headers are in lower case; of several with one name the first,
-    unless they are a list."""
+    unless they are a list. ``path`` is that within ``root``, where the relay is mounted. What may
+    hold a key is not shown."""
 
     method: str
     path: str
-    headers: dict[str, str]
-    query: dict[str, str]
+    headers: dict[str, str] = field(repr=False)
+    query: dict[str, str] = field(repr=False)
+    root: str = ""
     body: bytes = field(default=b"", repr=False)
 
     def header(self, name: str) -> str | None:
@@ -104,11 +106,12 @@ def head_of(scope: Scope, most: int) -> Request:
             raise bad(f"the header {key} is there twice, and says two things")
     if size > most:
         raise bad(f"the head is larger than {most} bytes", status=431)
-    path = within(scope["path"], scope.get("root_path", ""))
+    root = scope.get("root_path", "")
+    path = within(scope["path"], root)
     query = dict(
         parse_qsl(scope.get("query_string", b"").decode("latin-1"), keep_blank_values=True)
     )
-    return Request(scope["method"], path, headers, query)
+    return Request(scope["method"], path, headers, query, root.rstrip("/"))
 
 
 def within(path: str, root: str) -> str:

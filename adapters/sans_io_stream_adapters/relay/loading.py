@@ -1,7 +1,8 @@
 """The relay's configuration out of one TOML file: tables into values, by tables.
 
-``TABLES`` says which keys there are and what each holds. Any text in an upstream, its options
-and headers, and in a key may stand in an environment variable instead: ``NAME_env`` names it.
+``TABLES`` says which keys there are and what each holds. Any secret, and any text in an upstream,
+its options and headers, and in a key may stand in an environment variable instead: ``NAME_env``
+names it.
 What is wrong is told by file, line, table and key, never by a value that may be a secret.
 """
 
@@ -66,6 +67,7 @@ def is_number(value: Any) -> bool:
 
 
 TEXT = Kind("a text", lambda value: isinstance(value, str))
+SECRET = Kind(TEXT.title, TEXT.check)
 WHOLE = Kind("a whole number", lambda value: is_number(value) and isinstance(value, int))
 NUMBER = Kind("a number", is_number)
 SWITCH = Kind("true or false", lambda value: isinstance(value, bool))
@@ -82,7 +84,8 @@ TABLES: dict[str, dict[str, Kind]] = {
     "": {
         "host": TEXT, "port": WHOLE, "store": TEXT, "retention": NUMBER, "heartbeat": NUMBER,
         "cors_origins": TEXTS, "allowed_hosts": TEXTS, "limits": TABLE, "upstreams": TABLE,
-        "models": TABLE, "keys": TABLE, "prices": PRICES,
+        "models": TABLE, "keys": TABLE, "prices": PRICES, "ticket_key": SECRET,
+        "ticket_seconds": WHOLE,
     },
     "limits": {
         "body_bytes": WHOLE, "header_bytes": WHOLE, "away_seconds": NUMBER, "away_bytes": WHOLE,
@@ -97,7 +100,7 @@ TABLES: dict[str, dict[str, Kind]] = {
 }  # fmt: skip
 """The keys of each table and what they hold; of a table of tables, those of each of them."""
 FROM_VARIABLES = frozenset({"upstreams", "keys"})
-"""Where ``NAME_env`` may stand for ``NAME``."""
+"""Where ``NAME_env`` may stand for any text ``NAME``, and not for a secret alone."""
 
 
 class Reader:
@@ -112,7 +115,8 @@ class Reader:
         found: dict[str, Any] = {}
         for key, value in data.items():
             source = key.removesuffix("_env")
-            if name in FROM_VARIABLES and key != source and known.get(source) is TEXT:
+            kinds = (SECRET, TEXT) if name in FROM_VARIABLES else (SECRET,)
+            if key != source and known.get(source) in kinds:
                 if source in data:
                     raise ConfigError(at, key, f"{source} is there too: give one of them")
                 found[source] = self.variable(key, value, at)

@@ -116,7 +116,8 @@ def test_nothing_shows_a_key() -> None:
         headers=(("x-api-key", "sk-secret-2"),),
         base_url="https://gw.test?key=sk-secret-3",
     )
-    shown = repr([config(upstreams=(OPENAI, hidden), routes=(), keys=(ALICE,)), hidden.options])
+    told = config(upstreams=(OPENAI, hidden), routes=(), keys=(ALICE,), ticket_key="secret" * 6)
+    shown = repr([told, hidden.options])
     shown += repr((OPENAI, hidden.headers, OPENAI.api_key))
     assert "secret" not in shown
     assert "key-of" not in shown
@@ -138,6 +139,11 @@ def test_nothing_shows_a_key() -> None:
         ({"heartbeat": 0}, "heartbeat is more than 0"),
         ({"heartbeat": math.nan}, "heartbeat is more than 0"),
         ({"store": ""}, "store is"),
+        ({"ticket_key": "k" * 31}, "ticket_key has fewer than 32 characters"),
+        ({"ticket_key": "k " * 32}, "ticket_key holds a line break, a blank"),
+        ({"ticket_key": ""}, "ticket_key is empty"),
+        ({"ticket_seconds": 0}, "ticket_seconds is between 1 and 31622400"),
+        ({"ticket_seconds": 31622401}, "ticket_seconds is between"),
     ],
 )
 def test_what_cannot_be(given: dict[str, Any], why: str) -> None:

@@ -21,6 +21,7 @@ PAGE = REPO / "docs" / "relay-configuration.md"
 ENVIRON = {
     "OPENAI_API_KEY": "sk-openai", "ANTHROPIC_API_KEY": "sk-claude", "GOOGLE_TOKEN": "ya29",
     "GATEWAY_KEY": "gw", "RELAY_KEY_ALICE": "key-of-alice",
+    "TICKET_KEY": "a-key-of-thirty-two-letters-or-more",
 }  # fmt: skip
 HOME = '[upstreams.home]\nprovider = "ollama"\n'
 
@@ -51,6 +52,7 @@ def test_the_example_of_the_page_loads(tmp_path: Path) -> None:
     assert told.route("fast")[1] == "llama3.2:3b"
     assert told.route("claude-opus-5")[0].name == "anthropic"
     assert told.route("research/o9") == (named["deep"], "o9")
+    assert told.ticket_key == ENVIRON["TICKET_KEY"]
 
 
 def test_the_example_says_every_key_there_is() -> None:
@@ -64,7 +66,7 @@ def test_the_example_says_every_key_there_is() -> None:
 def test_the_example_says_the_defaults(tmp_path: Path) -> None:
     told, plain = load(tmp_path, example()), load(tmp_path, HOME)
     assert told.limits == plain.limits == RelayLimits()
-    for name in ("port", "retention", "heartbeat"):
+    for name in ("port", "retention", "heartbeat", "ticket_seconds"):
         assert getattr(told, name) == getattr(plain, name)
 
 
@@ -145,6 +147,10 @@ WRONG: list[tuple[str, int | None, str]] = [
         '[models."x*"] modell: there is no such key; did you mean model?',
     ),
     (HOME + "[models.x]\nmodel = 'y'\n", 3, "[models.x] upstream: it is missing"),
+    ("ticket_key = 'secret'\n" + HOME, 1, "ticket_key: ticket_key has fewer than 32 characters"),
+    ("ticket_key_env = 'NO'\n" + HOME, 1, "ticket_key_env: the environment variable NO is not"),
+    ("host_env = 'NO'\n" + HOME, 1, "host_env: there is no such key; did you mean host?"),
+    ("ticket_seconds = 0\n" + HOME, 1, "ticket_seconds: ticket_seconds is between 1 and"),
     (HOME + "[keys.a]\n", 3, "[keys.a]: give key, key_env or sha256: one of them"),
     (HOME + "[keys.a]\nkey = 'sk secret'\n", 4, "[keys.a] key: key a holds a line break, a blank"),
     (HOME + "[keys.a]\nsha256 = ''\n", 4, "[keys.a] sha256: sha256 of key a is 64"),

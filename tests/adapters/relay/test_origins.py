@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from sans_io_stream import ErrorInfo, StreamEnd, Transcript
 from sans_io_stream_adapters.relay.config import ClientKey, RelayLimits
+from sans_io_stream_adapters.relay.demo import config_for
 from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.testing import FaultServer
+from tests.sources import REPO
 
 from .asgi import ask, talk
 from .scripted import BACKENDS, Scripted, said, saying
@@ -84,7 +88,7 @@ def test_a_page_can_read_each_refusal(backend: str, monkeypatch: pytest.MonkeyPa
         await ask(relay, "POST", "/v1/streams", talk(), {**page, "idempotency-key": "one"})
         await refused(400, "POST", "/v1/streams", b"{")
         await refused(400, "GET", gone, None, [("last-event-id", "a"), ("last-event-id", "b")])
-        unknown = await ask(relay, "GET", gone, None, {"origin": PAGE})
+        unknown = await ask(relay, "GET", f"{gone}?ticket=none", None, {"origin": PAGE})
         assert unknown.status == 401
         assert unknown.headers["access-control-allow-origin"] == PAGE
         await refused(404, "GET", "/nowhere")
@@ -92,6 +96,7 @@ def test_a_page_can_read_each_refusal(backend: str, monkeypatch: pytest.MonkeyPa
         await refused(405, "PUT", gone)
         await refused(410, "GET", gone)
         await refused(410, "DELETE", gone)
+        await refused(410, "POST", f"{gone}/ticket")
         await refused(413, "POST", "/v1/streams", b"x" * 1001)
         await refused(422, "POST", "/v1/streams", talk("Else"), [("idempotency-key", "one")])
         await refused(429, "POST", "/v1/chat/completions", talk())
@@ -157,3 +162,11 @@ def test_what_is_no_list_of_headers_is_not_said_again(backend: str) -> None:
         assert told.headers == {"allow": "POST, OPTIONS"}
 
     relayed(backend, main, cors_origins=(PAGE,))
+
+
+def test_the_demo_answers_the_page_of_its_manual() -> None:
+    page = (REPO / "docs" / "relay-browsers.md").read_text("utf-8")
+    (port, host) = re.findall(r"http\.server (\d+) --bind (\S+)", page)[0]
+    with FaultServer("openai-chat") as server:
+        assert f"http://{host}:{port}" in config_for(server, "127.0.0.1", 0).cors_origins
+    assert f"http://{host}:{port}/browser.html" in page
