@@ -21,10 +21,11 @@ LINGER = struct.pack("ii", 1, 0)
 
 
 @contextlib.contextmanager
-def relay_served(config: Any) -> Generator[str]:
-    """A relay behind uvicorn, in a thread of its own; gives its address."""
+def relay_served(config: Any, **given: Any) -> Generator[str]:
+    """A relay behind uvicorn, in a thread of its own; gives its address. ``given`` is what
+    ``Relay`` is made with beside."""
     listening = socket.create_server(("127.0.0.1", 0))
-    make = partial(Relay, config)
+    make = partial(Relay, config, **given)
     options = uvicorn.Config(make, factory=True, log_level="error", lifespan="on", ws="none")
     server = uvicorn.Server(options)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
@@ -41,13 +42,15 @@ def relay_served(config: Any) -> Generator[str]:
 class Wire:
     """A TCP proxy. Of its nth connection the server's bytes pass up to the nth of ``cuts``, and
     then it breaks off: in order, or with RST; when there are no more cuts, all of them pass.
-    ``url`` is where it listens; ``connections`` counts what came."""
+    ``url`` is where it listens; ``connections`` counts what came. ``cut`` breaks off those that
+    are there."""
 
     def __init__(self, to: str, cuts: Iterable[int] = (), *, lost: bool = False) -> None:
         host, _, port = to.rpartition("/")[2].rpartition(":")
         self._to = (host, int(port))
         self._cuts = list(cuts)
         self._lost = lost
+        self._servers: list[socket.socket] = []
         self.connections = 0
         self._listening = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}"
@@ -61,9 +64,17 @@ class Wire:
         with contextlib.suppress(OSError):
             self._listening.shutdown(socket.SHUT_RDWR)
         self._listening.close()
+        # What a client keeps open for a next request is in nobody's way.
+        self.cut()
         for thread in self._threads:
             thread.join(30)
             assert not thread.is_alive()
+
+    def cut(self) -> None:
+        """Break off the connections that are there."""
+        for server in self._servers:
+            with contextlib.suppress(OSError):
+                server.shutdown(socket.SHUT_RDWR)
 
     def _accept(self) -> None:
         while True:
@@ -74,6 +85,7 @@ class Wire:
             self.connections += 1
             left = self._cuts.pop(0) if self._cuts else None
             server = socket.create_connection(self._to, timeout=30)
+            self._servers.append(server)
             asking = threading.Thread(target=self._ask, args=(client, server))
             answering = threading.Thread(target=self._answer, args=(client, server, left, asking))
             self._threads.append(answering)
