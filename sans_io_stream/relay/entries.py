@@ -1,8 +1,9 @@
 """Entries: what one record of the provider said, as the log keeps it.
 
 Where the provider has no tokens, whose borders matter, it is what one read said: see
-docs/decisions/0011. An entry is written whole before anyone sees any of it. What only concerns the connection to the
-provider is left out: the relay's own resume points, heartbeats and connections take its place.
+docs/decisions/0011. An entry is written whole before anyone sees any of it. What only concerns
+the connection to the provider is left out: the relay's own resume points, heartbeats and
+connections take its place.
 """
 
 from __future__ import annotations
