@@ -197,6 +197,11 @@ class BudgetedStream:
         """The tool calls whose arguments came in pieces."""
         self._spent = Spent(0, Decimal(0))
 
+    @property
+    def spent(self) -> Spent:
+        """What the stream has used so far, as the budget counts it."""
+        return self._spent
+
     def saw(self, events: Sequence[Event], now: float) -> str | None:
         """Count these; the reason why the stream has to end, if the budget is spent and the
         answer goes on.
