@@ -47,6 +47,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--check", action="store_true", help="say whether the configuration is right, and exit"
     )
     parser.add_argument("--quiet", action="store_true", help="log no requests")
+    parser.add_argument(
+        "--log-format",
+        choices=("plain", "json"),
+        help="how to log, whatever the file says: for people, or one JSON object a line (plain)",
+    )
     parser.add_argument("--json", action="store_true", help="say what is served as one JSON object")
 
 
@@ -65,6 +70,8 @@ def run(options: argparse.Namespace) -> int:
             )
         else:
             config = configured(options)
+        if options.log_format is not None:
+            config = msgspec.structs.replace(config, log_format=options.log_format)
         if options.check:
             show(config, None, options)
             return 0

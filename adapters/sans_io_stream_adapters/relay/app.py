@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 import traceback
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,6 +21,8 @@ from sans_io_stream import ErrorInfo, StreamEnd
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of
 from sans_io_stream_adapters.logs import LOG
 
+from .access import Access
+from .accounts import Accounts
 from .admission import Admission
 from .answering import BrokenOff, Shape, framing_of, send_collected, send_refusal, send_stream
 from .asking import (
@@ -37,11 +39,14 @@ from .asking import (
 from .beginning import Beginning
 from .http import Receive, Refused, Request, Scope, Send, head_of, send_whole, with_body, within
 from .hub import Hub, Running
+from .metrics import Metrics
 from .origins import answer_preflight, by_ticket, check_origin, page_of, telling_browsers
+from .probing import PROBES, answer_probe
 from .store import Store, StoreError
 
 if TYPE_CHECKING:
     from .config import ClientKey, RelayConfig
+    from .exposition import Exposition
 
 __all__ = ["Relay"]
 
@@ -60,6 +65,7 @@ class Relay:
         entropy: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self.config = config
+        self.metrics = Metrics(config.labels)
         self.hub = Hub(
             store_of(config) if store is None else store,
             retention=Retention(seconds=config.retention),
@@ -67,9 +73,13 @@ class Relay:
             away_seconds=config.limits.away_seconds,
             away_bytes=config.limits.away_bytes,
             clock=clock,
+            metrics=self.metrics,
         )
-        self._beginning = Beginning(config, self.hub, entropy)
         self._admission = Admission(config, clock, entropy)
+        self.accounts = Accounts(config, self.hub.store, self.metrics, clock)
+        self.hub.over = self.accounts.over
+        self._beginning = Beginning(config, self.hub, self.accounts, entropy)
+        self._exposition: Exposition | None = None
         self._started: anyio.Lock | None = None
         self._ready = False
 
@@ -93,8 +103,26 @@ class Relay:
         async with self._started:
             if not self._ready:
                 await self.hub.open()
+                await self.accounts.open()
                 await self.hub.recover(self._beginning.again)
                 self._ready = True
+
+    @property
+    def started(self) -> bool:
+        """Whether it is ready."""
+        return self._ready
+
+    def start_soon(self) -> None:
+        """Have it started, and wait for nothing. Where the store cannot be opened the log says
+        so, and the next call tries again."""
+        if self._started is None or not self._started.locked():
+            self.hub.background.start(self._start_quietly)
+
+    async def _start_quietly(self) -> None:
+        try:
+            await self.start()
+        except StoreError as error:
+            LOG.error("the relay cannot start: %s", error)
 
     async def stop(self) -> None:
         """Let what runs end, within the configured time, and seal the rest as interrupted.
@@ -129,9 +157,16 @@ class Relay:
                 return
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, counted and told when it is over."""
+        access = Access(send, self.metrics)
+        try:
+            await self._answered(scope, receive, access, access)
+        finally:
+            access.over(scope["method"])
+
+    async def _answered(self, scope: Scope, receive: Receive, send: Send, access: Access) -> None:
         """One request; whatever is wrong with it is told in its format."""
         format = format_at(within(scope["path"], scope.get("root_path", "")))
-        send = sending = Sending(send)
         page = page_of(self.config, scope)
         if page is not None:
             send = telling_browsers(send, page)
@@ -139,16 +174,22 @@ class Relay:
             limits = self.config.limits
             request = head_of(scope, limits.header_bytes)
             format = told_in(request, format)
+            if request.path in PROBES:
+                access.route = request.path
+                await answer_probe(self, request, send)
+                return
             check_origin(self.config, request)
             if request.method == "OPTIONS":
                 await answer_preflight(request, methods_of(request.path), send)
                 return
             handler, own, id = route(request)
+            access.route, access.format = handler.__name__, own
             if not self.hub.closing:
                 await self.start()
             if "ticket" in request.query:
                 send = by_ticket(send)
             owner = self._admission.owner(request, id if handler is Relay.read else None)
+            access.key = owner.name
             # Nobody else has the relay keep a body for him.
             request = await with_body(request, receive, limits.body_bytes)
             await handler(self, request, owner, id or own, receive, send)
@@ -160,6 +201,7 @@ class Relay:
             await send_refusal(send, format, error, status=410)
         except StoreError as error:
             # Stores are asked before a response begins. What they say is not for clients.
+            self.metrics.store_errors["request"] += 1
             LOG.error("a request is refused: the store fails: %s", error)
             told = ErrorInfo("server", "the store of streams fails", status=503, retryable=True)
             await send_refusal(send, format, told, status=503)
@@ -169,7 +211,7 @@ class Relay:
         except Exception as error:  # noqa: BLE001
             # A defect of ours. What it says may be the client's content.
             LOG.error("a request fails: %s in %s", type(error).__name__, last_line(error))
-            if not sending.begun:
+            if not access.begun:
                 told = ErrorInfo("server", "the relay failed", status=500)
                 await send_refusal(send, format, told, status=500)
 
@@ -276,6 +318,20 @@ class Relay:
             valid = False
         await send_whole(send, 200, msgspec.json.encode({"valid": valid}))
 
+    async def scrape(
+        self, request: Request, owner: ClientKey, format: str, receive: Receive, send: Send
+    ) -> None:
+        """The relay's numbers, to a key that may have them; without any keys to this machine."""
+        if self.config.keys and not owner.metrics:
+            why = "this key may not read metrics: configure one with metrics = true"
+            raise Refused(403, ErrorInfo("permission", why, status=403))
+        if self._exposition is None:
+            from .exposition import Exposition
+
+            self._exposition = Exposition(self.metrics, self.hub)
+        body, kind = self._exposition.told(request.header("accept"))
+        await send_whole(send, 200, body, [("cache-control", "no-store")], kind)
+
     async def models(
         self, request: Request, owner: ClientKey, format: str, receive: Receive, send: Send
     ) -> None:
@@ -285,20 +341,6 @@ class Relay:
             for name in self.config.models(owner)
         ]
         await send_whole(send, 200, msgspec.json.encode({"object": "list", "data": data}))
-
-
-class Sending:
-    """``send``, and whether anything was sent."""
-
-    __slots__ = ("_send", "begun")
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.begun = False
-
-    def __call__(self, message: MutableMapping[str, Any]) -> Awaitable[None]:
-        self.begun = True
-        return self._send(message)
 
 
 def last_line(error: BaseException) -> str:
@@ -335,6 +377,7 @@ ROUTES: tuple[tuple[str, re.Pattern[str], str, Handler], ...] = (
     ("POST", re.compile(rf"/v1/streams/{ID}/ticket"), "native", Relay.ticket),
     ("POST", re.compile(r"(/v1)?/stream/check"), "openai-chat", Relay.check),
     ("GET", re.compile(r"(/v1)?/models"), "openai-chat", Relay.models),
+    ("GET", re.compile(r"/metrics"), "native", Relay.scrape),
 )
 """Method, path, its format, and who answers."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -22,11 +21,14 @@ from .config import UnknownModel
 from .http import Refused, bad
 from .passing import Passed, Teller
 from .runtimes import open_stream
-from .store import Meta, Taken
+from .store import Meta, Taken, TooMany
 from .upstreams import request_for
 
 if TYPE_CHECKING:
-    from .config import ClientKey, RelayConfig
+    from sans_io_stream import StreamRequest
+
+    from .accounts import Accounts
+    from .config import ClientKey, RelayConfig, Upstream
     from .http import Request
     from .hub import Hub, Open, Running
 
@@ -47,9 +49,12 @@ class Asked(msgspec.Struct, frozen=True):
 class Beginning:
     """Begins the streams of one relay. ``entropy`` gives so many random bytes."""
 
-    def __init__(self, config: RelayConfig, hub: Hub, entropy: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, config: RelayConfig, hub: Hub, accounts: Accounts, entropy: Callable[[int], bytes]
+    ) -> None:
         self._config = config
         self._hub = hub
+        self._accounts = accounts
         self._entropy = entropy
 
     async def begin(
@@ -66,25 +71,33 @@ class Beginning:
         if not owner.allows(model):
             raise unknown(model)
         asked = Asked(source, body)
-        opening, provider = self._opening(asked)
+        upstream, there, asking = self._asking(asked)
         messages = body.get("messages")
         if not is_array(messages) or not messages:
             raise bad("messages is missing: an array of what was said")
         meta = Meta(
             id=stream_id(self._entropy(ENTROPY)),
             owner=owner.name,
-            provider=provider,
+            provider=upstream.name,
             model=model,
             created=self._hub.clock(),
             request=msgspec.json.encode(asked),
             digest=hashlib.sha256(format.encode() + b"\n" + request.body).hexdigest(),
             idempotency_key=request.header("idempotency-key") or None,
         )
+        key = meta.idempotency_key
+        opening = self._opening(meta, upstream, there, asking)
         while True:
-            try:
-                return await self._hub.begin(meta, opening)
-            except Taken as taken:
-                before = taken.meta
+            # Who repeats himself begins nothing: no limit is in his way.
+            before = await self._hub.store.find_key(owner.name, key) if key else None
+            if before is None:
+                await self._accounts.admit(owner, upstream, there, asking)
+                try:
+                    return await self._hub.begin(meta, opening, owner.streams)
+                except Taken as taken:
+                    before = taken.meta
+                except TooMany:
+                    raise self._accounts.too_many(owner) from None
             if before.digest != meta.digest:
                 raise bad("this idempotency key was used with another request", status=422)
             running = await self._hub.find(before.id)
@@ -93,9 +106,9 @@ class Beginning:
             # Of what has expired, or failed before there was any answer, nothing is repeated.
             await self._hub.forget(before.id)
 
-    def _opening(self, asked: Asked, token: str | None = None) -> tuple[Open, str]:
-        """What opens the provider's stream, and the upstream's name. Raises ``Refused`` for what
-        cannot be asked."""
+    def _asking(self, asked: Asked) -> tuple[Upstream, str, StreamRequest]:
+        """Who is asked, what the model is called there, and the request. Raises ``Refused`` for
+        what cannot be asked."""
         model: str = asked.body["model"]
         try:
             upstream, there = self._config.route(model)
@@ -107,19 +120,42 @@ class Beginning:
             raise bad(f"{upstream.name} cannot be asked that: {error}") from None
         except ValueError as error:
             raise bad(str(error)) from None
-        opening = partial(open_stream, asking, resume_from=token, on_error="event", policy=POLICY)
-        teller = partial(Teller, upstream, there, self._config.prices, self._hub.clock)
-        return lambda: Passed(opening(), teller(), open_stream), upstream.name
+        return upstream, there, asking
+
+    def _opening(
+        self,
+        meta: Meta,
+        upstream: Upstream,
+        there: str,
+        asking: StreamRequest,
+        token: str | None = None,
+    ) -> Open:
+        """What opens the provider's stream."""
+
+        def opening() -> Passed:
+            stream = open_stream(
+                asking,
+                resume_from=token,
+                on_error="event",
+                policy=POLICY,
+                observers=self._accounts.observers(meta, upstream, there, asking),
+            )
+            teller = Teller(upstream, there, self._config.prices, self._hub.clock)
+            return Passed(stream, teller, open_stream)
+
+        return opening
 
     def again(self, meta: Meta, token: str) -> Open | None:
         """What goes on with a stream whose process died; None where nothing can."""
         try:
             asked = msgspec.json.decode(meta.request, type=Asked)
-            opening, upstream = self._opening(asked, token)
-            # A token is the business of who gave it: the model may be another's by now.
-            return opening if upstream == meta.provider else None
+            upstream, there, asking = self._asking(asked)
         except (msgspec.MsgspecError, Refused):
             return None
+        # A token is the business of who gave it: the model may be another's by now.
+        if upstream.name != meta.provider:
+            return None
+        return self._opening(meta, upstream, there, asking, token)
 
 
 def unknown(model: str) -> Refused:

@@ -24,6 +24,7 @@ from sans_io_stream.providers import provider_named
 from sans_io_stream.request import Authorizer
 from sans_io_stream.secret import Secret
 
+from .allowance import Allowance, check_prices
 from .upstreams import builder_of, template
 
 __all__ = [
@@ -150,11 +151,18 @@ class Route(msgspec.Struct, frozen=True):
 
 class ClientKey(msgspec.Struct, frozen=True):
     """Who may ask. ``sha256`` is the digest of the key, in hex; ``models`` what may be asked for,
-    each with one ``*`` at the most; empty for all."""
+    each with one ``*`` at the most; empty for all.
+
+    ``streams`` is how many may run at once, ``budget`` what they may use. ``metrics`` is for who
+    scrapes: with it no ``models`` are none.
+    """
 
     name: str
     sha256: str
     models: tuple[str, ...] = ()
+    streams: int | None = None
+    budget: Allowance | None = None
+    metrics: bool = False
 
     def __post_init__(self) -> None:
         check_name("a key is called", self.name)
@@ -163,19 +171,21 @@ class ClientKey(msgspec.Struct, frozen=True):
         msgspec.structs.force_setattr(self, "sha256", Secret(self.sha256.lower()))
         for model in self.models:
             Route(model, self.name)
+        if self.streams is not None and self.streams < 1:
+            raise ValueError("streams is at least 1: without it any number may run")
 
     @classmethod
-    def of(cls, name: str, key: str, models: tuple[str, ...] = ()) -> Self:
+    def of(cls, name: str, key: str, models: tuple[str, ...] = (), **limits: Any) -> Self:
         """The client of that key. Raises ``ValueError`` for one that no header can hold."""
         secret = Secret(key)
         secret.check(f"key {name}")
-        return cls(name, hashlib.sha256(secret.encode()).hexdigest(), models)
+        return cls(name, hashlib.sha256(secret.encode()).hexdigest(), models, **limits)
 
     def allows(self, model: str) -> bool:
         """Whether that model may be asked for."""
-        return not self.models or any(
-            Route(one, self.name).takes(model) is not None for one in self.models
-        )
+        if not self.models:
+            return not self.metrics
+        return any(Route(one, self.name).takes(model) is not None for one in self.models)
 
 
 LOCAL = ClientKey("local", "")
@@ -211,6 +221,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     are by the models' names at their upstreams; under ``providers`` those of one upstream.
     ``ticket_key`` signs tickets, the same at all workers (None: one of this process's own), which
     are good for ``ticket_seconds`` at the most.
+    ``log_format`` is how the command logs: "plain", or "json".
     """
 
     upstreams: tuple[Upstream, ...]
@@ -227,6 +238,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     prices: PriceTable | None = None
     ticket_key: str | None = None
     ticket_seconds: int = 900
+    log_format: Literal["plain", "json"] = "plain"
 
     def __post_init__(self) -> None:
         if not self.upstreams:
@@ -269,6 +281,9 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
                 f"host {self.host!r} is open to others, and no keys are configured: anybody "
                 "could ask at your expense. Add keys, or bind to 127.0.0.1"
             )
+        if self.log_format not in ("plain", "json"):
+            raise ValueError('log_format is "plain" or "json"')
+        check_prices(self)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Self:
@@ -298,15 +313,41 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
         A route of just that name comes first, then those with a ``*``, in their order, then
         ``NAME/model`` for the upstream of that name. Raises ``UnknownModel``.
         """
+        upstream, there, _ = self._found(model)
+        return upstream, there
+
+    def _found(self, model: str) -> tuple[Upstream, str, str]:
+        """Who serves a model, what it is called there, and the name that the configuration has
+        for it: the route's own."""
         named = {upstream.name: upstream for upstream in self.upstreams}
         for route in sorted(self.routes, key=lambda route: "*" in route.model):
             there = route.takes(model)
             if there is not None:
-                return named[route.upstream], there
+                return named[route.upstream], there, route.model
         name, slash, rest = model.partition("/")
         if slash and rest and name in named:
-            return named[name], rest
+            return named[name], rest, f"{name}/*"
         raise UnknownModel(model)
+
+    def there(self, upstream: str, model: str) -> str | None:
+        """What a model is called at an upstream; None if it is not served there, or no longer."""
+        try:
+            serves, there = self.route(model)
+        except UnknownModel:
+            return None
+        return there if serves.name == upstream else None
+
+    def labels(self, upstream: str, model: str) -> tuple[str, str]:
+        """The names of an upstream and of a model as they stand here, none of a client's words:
+        those of the route; "other" for what is not here, or no longer."""
+        known = any(one.name == upstream for one in self.upstreams)
+        try:
+            serves, _, name = self._found(model)
+        except UnknownModel:
+            name = "other"
+        else:
+            name = name if serves.name == upstream else "other"
+        return upstream if known else "other", name
 
     def models(self, key: ClientKey | None = None) -> list[str]:
         """The names of models that can be listed: those of the routes without a ``*``, as far

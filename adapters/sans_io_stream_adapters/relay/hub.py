@@ -11,15 +11,17 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from sans_io_stream import ErrorInfo, Event, StreamEnd
+from sans_io_stream import ErrorInfo, Event, StreamEnd, Usage
 from sans_io_stream.relay import START, Entry, Retention, StreamLog, entries_of
+from sans_io_stream.usage import merge_usage
 from sans_io_stream_adapters.logs import LOG
 
 from .background import Background
+from .metrics import Metrics
 from .runtimes import changes
 from .store import Meta, Store, StoreError
 
@@ -42,6 +44,12 @@ Open = Callable[[], "Source"]
 """What opens the provider's stream; ``on_error="event"`` is among its options."""
 
 
+class Over(Protocol):
+    """What is told of a stream that ended here."""
+
+    async def __call__(self, running: Running, *, kept: bool) -> None: ...
+
+
 def interrupted(why: str) -> StreamEnd:
     """The end of a stream that nobody goes on with."""
     return StreamEnd("interrupted", ErrorInfo("truncated", why, retryable=True))
@@ -60,6 +68,8 @@ class Running:
         """Bytes that came since."""
         self.stopped: StreamEnd | None = None
         """How it is to end, if it was stopped."""
+        self.usages: dict[int, Usage] = {}
+        """The last counts of each generation."""
         self.lost: StreamEnd | None = None
         """Why it can be read no further, though its log has no end: it could not be kept."""
         self.scope = anyio.CancelScope()
@@ -91,6 +101,11 @@ class Running:
         """There is something."""
         self._changes.wake()
 
+    def count(self, usage: Usage) -> None:
+        """Counts came."""
+        known = self.usages.get(usage.generation)
+        self.usages[usage.generation] = merge_usage(known, usage)
+
     def stop(self, end: StreamEnd) -> None:
         """End the generation, like this."""
         if self.stopped is None and not self.log.sealed:
@@ -102,8 +117,11 @@ class Hub:
     """All streams of one relay. ``clock`` gives seconds since 1970.
 
     ``away_seconds`` and ``away_bytes`` are how long, and for how many bytes, a generation goes
-    on without a reader; None for ever.
+    on without a reader; None for ever. ``over`` is told of each stream that ends here, and
+    whether its end is written down.
     """
+
+    over: Over | None = None
 
     def __init__(
         self,
@@ -114,8 +132,10 @@ class Hub:
         away_seconds: float | None = None,
         away_bytes: int | None = None,
         clock: Callable[[], float] = time.time,
+        metrics: Metrics | None = None,
     ) -> None:
         self.store = store
+        self.metrics = Metrics() if metrics is None else metrics
         self.retention = Retention() if retention is None else retention
         self.heartbeat = heartbeat
         self.background = Background()
@@ -144,6 +164,7 @@ class Hub:
             try:
                 if not await self.store.take(meta.id):
                     continue
+                self.metrics.taken_over()
                 entries = await self._entries(meta.id)
             except StoreError:
                 # Whoever asks for it is told. The others are no worse for it.
@@ -157,8 +178,9 @@ class Hub:
             else:
                 self.background.start(self._generate, running, opening)
 
-    async def begin(self, meta: Meta, opening: Open) -> Running:
-        """A stream begins. Raises what ``Store.create`` raises."""
+    async def begin(self, meta: Meta, opening: Open, most: int | None = None) -> Running:
+        """A stream begins; ``most`` is how many its owner may have. Raises what ``Store.create``
+        raises."""
         now = self.clock()
         log = StreamLog(meta.id, now, self.retention, self.heartbeat)
         # It is there before its idempotency key can be found in the store.
@@ -166,10 +188,11 @@ class Hub:
         try:
             # What the store has is generated, also where the client leaves just now.
             with anyio.CancelScope(shield=True):
-                await self.store.create(meta)
+                await self.store.create(meta, most)
         except BaseException:
             del self._streams[meta.id]
             raise
+        self.metrics.of(meta.provider, meta.model).begun += 1
         self.background.start(self._generate, running, opening)
         return running
 
@@ -218,6 +241,8 @@ class Hub:
     async def _generate(self, running: Running, opening: Open) -> None:
         """Take the provider's stream to its end, whoever reads it."""
         end = interrupted("the provider's stream was left")
+        series = self.metrics.of(running.meta.provider, running.meta.model)
+        series.running += 1
         try:
             with running.scope:
                 async with opening() as stream:
@@ -230,12 +255,16 @@ class Hub:
             LOG.error("stream %s ends: %s", running.meta.id, type(error).__name__)
             end = StreamEnd("failed", ErrorInfo("server", "the relay failed"))
         finally:
+            series.running -= 1
             with anyio.CancelScope(shield=True):
                 await self._seal(running, running.stopped or end)
 
     async def _keep(self, running: Running, batch: list[Event]) -> None:
         """Append, write, show."""
-        log, now = running.log, self.clock()
+        log, now, came = running.log, self.clock(), running.now()
+        for event in batch:
+            if type(event) is Usage:
+                running.count(event)
         entries: list[Entry | None] = []
         for events, token in entries_of(batch):
             last = events[-1]
@@ -243,29 +272,40 @@ class Hub:
                 entries.append(log.seal(last, now, events[:-1]))
             else:
                 entries.append(log.append(events, now, token))
-        await self._write(running, [entry for entry in entries if entry is not None])
+        await self._write(running, [entry for entry in entries if entry is not None], came)
 
     async def _seal(self, running: Running, end: StreamEnd) -> None:
+        """Nothing more comes: end it like this, if it has no end of its own."""
         entry = running.log.seal(end, self.clock())
         if entry is not None:
-            await self._write(running, [entry])
+            await self._write(running, [entry], running.now())
+        if self.over is not None:
+            await self.over(running, kept=running.log.end is not None)
 
-    async def _write(self, running: Running, entries: list[Entry]) -> None:
-        """Entries are safe, and then seen; what cannot be kept ends the stream."""
+    async def _write(self, running: Running, entries: list[Entry], came: float) -> None:
+        """Entries are safe, and then seen; what cannot be kept ends the stream. ``came`` is when
+        they did, on the loop's clock."""
         if not entries or running.lost is not None:
             return
-        log = running.log
+        log, metrics = running.log, self.metrics
+        handed = running.now()
         try:
             await self.store.append(log.id, entries)
         except StoreError as error:
+            metrics.store_errors["append"] += 1
             LOG.error("stream %s ends: it cannot be kept: %s", log.id, error)
             running.lost = NOT_KEPT
             running.scope.cancel()
             running.wake()
             return
         log.written(entries[-1].number)
+        now, size = running.now(), sum(entry.size for entry in entries)
+        metrics.store_append.add(now - handed)
+        metrics.shown.add(now - came)
+        metrics.entries += len(entries)
+        metrics.entry_bytes += size
         if not running.readers:
-            running.unread += sum(entry.size for entry in entries)
+            running.unread += size
         first = log.first
         if log.trim(self.clock()) != first:
             # What is dropped here and not there is dropped there with the stream.
@@ -307,12 +347,22 @@ class Hub:
                 self._streams.pop(id, None)
         except StoreError:
             # What cannot be dropped today is dropped another time.
-            return
+            self.metrics.store_errors["tidy"] += 1
 
     def _revive(self, meta: Meta, entries: list[Entry]) -> Running:
         now = self.clock()
         log = StreamLog.of(meta.id, entries, now, self.retention, self.heartbeat)
-        return Running(meta, log, now)
+        running = Running(meta, log, now)
+        for one in entries:
+            for event in one.events:
+                if type(event) is Usage:
+                    running.count(event)
+        return running
+
+    @property
+    def readers(self) -> int:
+        """How many responses streams are read through."""
+        return sum(running.readers for running in self._streams.values())
 
     async def _entries(self, id: str) -> list[Entry]:
         found: list[Entry] = []

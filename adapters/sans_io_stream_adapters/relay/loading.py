@@ -21,6 +21,7 @@ from sans_io_stream.price_files import table_of
 from sans_io_stream.secret import Secret
 from sans_io_stream_adapters.prices import load_prices
 
+from .allowance import Allowance
 from .config import ClientKey, RelayConfig, RelayLimits, Route, Upstream
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ TEXTS = Kind(
     lambda value: is_array(value) and all(isinstance(one, str) for one in value),
 )
 ROUTE = Kind("the name of an upstream, or a table", lambda v: isinstance(v, str) or is_object(v))
+AMOUNT = Kind('an amount, as in "5.00"', lambda v: isinstance(v, str) or is_number(v))
 PRICES = Kind("a table, or the path of a file", ROUTE.check)
 ANY = Kind("anything", lambda value: True)
 
@@ -85,7 +87,7 @@ TABLES: dict[str, dict[str, Kind]] = {
         "host": TEXT, "port": WHOLE, "store": TEXT, "retention": NUMBER, "heartbeat": NUMBER,
         "cors_origins": TEXTS, "allowed_hosts": TEXTS, "limits": TABLE, "upstreams": TABLE,
         "models": TABLE, "keys": TABLE, "prices": PRICES, "ticket_key": SECRET,
-        "ticket_seconds": WHOLE,
+        "ticket_seconds": WHOLE, "log_format": TEXT,
     },
     "limits": {
         "body_bytes": WHOLE, "header_bytes": WHOLE, "away_seconds": NUMBER, "away_bytes": WHOLE,
@@ -96,7 +98,11 @@ TABLES: dict[str, dict[str, Kind]] = {
         "background": SWITCH, "options": TABLE, "fields": TABLE, "headers": TABLE,
     },
     "models": {"upstream": TEXT, "model": TEXT},
-    "keys": {"key": TEXT, "sha256": TEXT, "models": TEXTS},
+    "keys": {
+        "key": TEXT, "sha256": TEXT, "models": TEXTS, "streams": WHOLE, "budget": TABLE,
+        "metrics": SWITCH,
+    },
+    "budget": {"dollars": AMOUNT, "tokens": WHOLE, "period": TEXT},
 }  # fmt: skip
 """The keys of each table and what they hold; of a table of tables, those of each of them."""
 FROM_VARIABLES = frozenset({"upstreams", "keys"})
@@ -167,9 +173,14 @@ class Reader:
         if ("key" in told) == ("sha256" in told):
             raise ConfigError(at, "", "give key, key_env or sha256: one of them")
         models = tuple(told.get("models", ()))
+        more: dict[str, Any] = {name: told[name] for name in ("streams", "metrics") if name in told}
+        if "budget" in told:
+            within = (*at, "budget")
+            budget = self.table("budget", told["budget"], within)
+            more["budget"] = made(lambda: Allowance(**budget), "budget", within)
         if "key" in told:
-            return made(lambda: ClientKey.of(name, told["key"], models), "keys", at)
-        return made(lambda: ClientKey(name, told["sha256"] or "none", models), "keys", at)
+            return made(lambda: ClientKey.of(name, told["key"], models, **more), "keys", at)
+        return made(lambda: ClientKey(name, told["sha256"] or "none", models, **more), "keys", at)
 
     def route(self, model: str, data: Any) -> Route:
         """One model."""

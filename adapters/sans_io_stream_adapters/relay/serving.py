@@ -23,6 +23,7 @@ import uvicorn
 from ..cli_output import has_colours
 from ..logs import LOG
 from .app import Relay
+from .telling import LINES, JSONLines
 from .wire import Protocol
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ def serve(
         http=Protocol,
         lifespan="off",
         ws="none",
-        log_config=logging_of(quiet=quiet),
+        log_config=logging_of(quiet=quiet, format=config.log_format),
         server_header=False,
         proxy_headers=False,
         # What is too large is refused by the relay, in the words of the format in use.
@@ -149,8 +150,11 @@ class Shown(logging.Filter):
         return True
 
 
-def logging_of(*, quiet: bool) -> dict[str, Any]:
-    """Logs go to standard error, with colours on a terminal alone."""
+def logging_of(*, quiet: bool, format: str = "plain") -> dict[str, Any]:
+    """Logs go to standard error, with colours on a terminal alone; in the format "json" each line
+    is one object, and requests are told by the relay, with their streams."""
+    if format == "json":
+        return json_logging(quiet=quiet)
     colours = sys.stderr is not None and has_colours(sys.stderr)  # pyright: ignore[reportUnnecessaryComparison]
     said = '%(levelprefix)s %(client_addr)s "%(request_line)s" %(status_code)s'
     return {
@@ -186,5 +190,34 @@ def logging_of(*, quiet: bool) -> dict[str, Any]:
                 "level": "WARNING" if quiet else "INFO",
                 "propagate": False,
             },
+        },
+    }
+
+
+def json_logging(*, quiet: bool) -> dict[str, Any]:
+    """Logs as one JSON object a line. What a single stream of the adapters logs is left out: it is
+    told in the line of the relay's stream."""
+
+    def logger(level: str) -> dict[str, Any]:
+        return {"handlers": ["lines"], "level": level, "propagate": False}
+
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "filters": {"shown": {"()": Shown}},
+        "formatters": {"lines": {"()": JSONLines}},
+        "handlers": {
+            "lines": {
+                "class": "logging.StreamHandler",
+                "formatter": "lines",
+                "filters": ["shown"],
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "loggers": {
+            LOG.name: logger("ERROR"),
+            LINES.name: logger("WARNING" if quiet else "INFO"),
+            "uvicorn.error": logger("WARNING"),
+            "uvicorn.access": logger("CRITICAL"),
         },
     }

@@ -6,20 +6,31 @@ no socket in it and no thread.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 import trio.testing
 
-from sans_io_stream import Event, Finish, StreamEnd, StreamStart, TextDelta
+from sans_io_stream import (
+    ErrorInfo,
+    Event,
+    Finish,
+    StreamEnd,
+    StreamRequest,
+    StreamStart,
+    TextDelta,
+)
 from sans_io_stream.relay import stream_id
 from sans_io_stream_adapters.relay import beginning
 from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
 from sans_io_stream_adapters.relay.store import Meta
 
 from ..virtual import Loop
+
+if TYPE_CHECKING:
+    from sans_io_stream.observing import Observer, Watch
 
 __all__ = [
     "BACKENDS", "DONE", "Scripted", "config", "meta_of", "now", "said", "saying", "virtually",
@@ -37,11 +48,14 @@ def now() -> float:
 
 
 class Scripted:
-    """A stream that waits so many seconds before each batch of events."""
+    """A stream that waits so many seconds before each batch of events. Its ``observers`` see them,
+    and may end it."""
 
     def __init__(self, *words: Word) -> None:
         self.words = list(words)
         self.closed = False
+        self.observers: Sequence[Observer] = ()
+        self._watches: list[Watch] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,10 +75,17 @@ class Scripted:
         return None
 
     async def batch(self) -> list[Event]:
+        if self._watches is None:
+            request = StreamRequest("GET", "http://localhost", dialect="text")
+            self._watches = [one.begin(request, now()) for one in self.observers]
         if not self.words:
             return []
         seconds, events = self.words.pop(0)
         await anyio.sleep(seconds)
+        for watch in self._watches:
+            if (reason := watch.saw(events, now())) is not None:
+                self.words.clear()
+                return [*events, StreamEnd("cancelled", ErrorInfo("cancelled", reason))]
         return events
 
 
@@ -79,8 +100,10 @@ def saying(monkeypatch: Any, *streams: Scripted) -> list[Scripted]:
     """Have a relay's providers answer so, one stream after the other."""
     left = list(streams)
 
-    def open_stream(request: object, **options: object) -> Scripted:
-        return left.pop(0)
+    def open_stream(request: object, **options: Any) -> Scripted:
+        stream = left.pop(0)
+        stream.observers = options.get("observers", ())
+        return stream
 
     monkeypatch.setattr(beginning, "open_stream", open_stream)
     return left

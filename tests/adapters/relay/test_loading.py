@@ -10,6 +10,7 @@ import pytest
 
 from sans_io_stream import Usage
 from sans_io_stream_adapters.relay import loading
+from sans_io_stream_adapters.relay.allowance import Allowance
 from sans_io_stream_adapters.relay.config import ClientKey, RelayConfig, RelayLimits, Route
 from sans_io_stream_adapters.relay.loading import TABLES, ConfigError, load_config
 from tests.sources import REPO
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 PAGE = REPO / "docs" / "relay-configuration.md"
 ENVIRON = {
     "OPENAI_API_KEY": "sk-openai", "ANTHROPIC_API_KEY": "sk-claude", "GOOGLE_TOKEN": "ya29",
-    "GATEWAY_KEY": "gw", "RELAY_KEY_ALICE": "key-of-alice",
+    "GATEWAY_KEY": "gw", "RELAY_KEY_ALICE": "key-of-alice", "RELAY_KEY_PROMETHEUS": "key-of-p",
     "TICKET_KEY": "a-key-of-thirty-two-letters-or-more",
 }  # fmt: skip
 HOME = '[upstreams.home]\nprovider = "ollama"\n'
@@ -48,7 +49,14 @@ def test_the_example_of_the_page_loads(tmp_path: Path) -> None:
     assert (named["deep"].surface, named["deep"].background) == ("responses", True)
     assert named["google"].options["access_token"] == "ya29"
     assert named["gateway"].headers == (("x-gateway-key", "gw"),)
-    assert told.owner_of("key-of-alice") == ClientKey.of("alice", "key-of-alice", ("gpt-*", "fast"))
+    assert told.owner_of("key-of-alice") == ClientKey.of(
+        "alice",
+        "key-of-alice",
+        ("gpt-*", "fast"),
+        streams=10,
+        budget=Allowance(dollars=Decimal(5), tokens=1_000_000),
+    )
+    assert told.owner_of("key-of-p") == ClientKey.of("prometheus", "key-of-p", metrics=True)
     assert told.route("fast")[1] == "llama3.2:3b"
     assert told.route("claude-opus-5")[0].name == "anthropic"
     assert told.route("research/o9") == (named["deep"], "o9")
