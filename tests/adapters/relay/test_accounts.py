@@ -25,11 +25,12 @@ from sans_io_stream import (
 )
 from sans_io_stream.resume import ResumeOrigin
 from sans_io_stream_adapters.relay import beginning
-from sans_io_stream_adapters.relay.allowance import Allowance
-from sans_io_stream_adapters.relay.config import ClientKey, Route
+from sans_io_stream_adapters.relay.allowance import Allowance, period_of
+from sans_io_stream_adapters.relay.config import ClientKey, Route, Upstream
 from sans_io_stream_adapters.relay.memory import MemoryStore
 from sans_io_stream_adapters.relay.sqlite import SQLiteStore
 from sans_io_stream_adapters.relay.store import Spent, StoreError
+from sans_io_stream_adapters.testing import FaultServer
 
 from .asgi import Answer, ask, relay_of, talk
 from .scripted import BACKENDS, DONE, Scripted, config, now, said, saying, virtually
@@ -405,3 +406,27 @@ def test_each_opening_is_watched(monkeypatch: Any) -> None:
     monkeypatch.setattr(beginning, "open_stream", open_stream)
     run("asyncio", main, key(budget=Allowance(tokens=100)))
     assert [type(one).__name__ for one in given] == ["Eye", "Given"]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_over_a_wire(backend: str) -> None:
+    """A provider that counts at the end has sent all by then: the next stream is refused."""
+
+    async def main(server: FaultServer) -> None:
+        upstream = Upstream(name="test", provider="anthropic", api_key="k", base_url=server.url)
+        owner = key(budget=Allowance(tokens=5))
+        async with relay_of(config(upstreams=(upstream,), keys=(owner,))) as relay:
+            assert (await begin(relay)).events("native")[-1] == StreamEnd("complete")
+            series = relay.metrics.of("test", "test/m")
+            assert sum(series.first_byte.counts) == sum(series.first_visible.counts) == 1
+            assert (await begin(relay)).status == 429
+            assert len(server.seen.requests) == 1
+            while relay.accounts.running:
+                await anyio.lowlevel.checkpoint()
+            tokens = sum(series.tokens.values())
+            assert tokens > 5
+            period = period_of("day", relay.hub.clock())
+            assert await relay.hub.store.spend("alice", period, Spent()) == Spent(tokens)
+
+    with FaultServer("anthropic", text="Hello", pieces=5) as server:
+        anyio.run(main, server, backend=backend)
