@@ -334,6 +334,22 @@ def test_what_the_store_could_not_take_is_owed(
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
+def test_a_clock_that_is_put_back_opens_no_period_again(backend: str, monkeypatch: Any) -> None:
+    async def main(relay: Relay) -> None:
+        await anyio.sleep(TWO_HOURS)
+        await begin(relay)
+        START[0] += 60.0
+        assert (await begin(relay)).status == 200
+        await anyio.sleep(5.0)
+        assert await spent(relay, "2026-11-28") == Spent(80)
+        assert (await begin(relay)).events("native")[-1] == StreamEnd("complete")
+        assert (await begin(relay)).status == 429
+
+    saying(monkeypatch, *(counting((30, 10)) for _ in range(3)))
+    run(backend, main, key(budget=Allowance(tokens=100)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
 def test_who_repeats_himself_is_not_refused(backend: str, monkeypatch: Any) -> None:
     async def main(relay: Relay) -> None:
         headers = {"idempotency-key": "once"}
