@@ -14,6 +14,7 @@ import msgspec
 from ..errors import StreamError
 
 __all__ = [
+    "KINDS",
     "Call",
     "Image",
     "Message",
@@ -37,7 +38,14 @@ Setting = Literal[
 ]  # fmt: skip
 """What can be set beside the messages. ``stop`` is a list of texts; ``effort`` how hard to think
 (minimal, low, medium, high); ``schema`` the JSON schema that the answer has to fit, as
-``{"name", "schema"}``; ``json`` is True where it has to be any JSON."""
+``{"name", "schema", "strict", "description"}``, without what nobody said; ``json`` is True where
+it has to be any JSON."""
+KINDS: dict[Setting, type] = {
+    "max_tokens": int, "temperature": float, "top_p": float, "top_k": int, "stop": list,
+    "seed": int, "presence_penalty": float, "frequency_penalty": float, "user": str,
+    "parallel_tool_calls": bool, "effort": str,
+}  # fmt: skip
+"""The types of those that are plain values; a float may be an int."""
 
 
 class Untranslatable(StreamError, ValueError):

@@ -56,8 +56,9 @@ def read_anthropic(body: Mapping[str, Any]) -> Question:
     settings, named = settings_of(body, SETTINGS)
     metadata = member(body, "metadata", dict, "", {})
     known_only(metadata, frozenset({"user_id"}), "metadata.")
-    if metadata.get("user_id") is not None:
-        settings["user"], named["user"] = metadata["user_id"], "metadata.user_id"
+    user = member(metadata, "user_id", str, "metadata.", None)
+    if user is not None:
+        settings["user"], named["user"] = user, "metadata.user_id"
     if "thinking" in body:
         settings["effort"], named["effort"] = effort(member(body, "thinking", dict, "")), "thinking"
     choice, tool, parallel = tool_choice(member(body, "tool_choice", dict, "", None))
@@ -106,9 +107,11 @@ def image_block(one: dict[str, Any], at: str) -> Part:
     return Image(member(source, "media_type", str, at), member(source, "data", str, at))
 
 
-def thinking_block(one: dict[str, Any], at: str) -> Part:
-    """What the model thought, with its signature."""
-    return Thought(member(one, "thinking", str, at), member(one, "signature", str, at, None))
+def thinking_block(one: dict[str, Any], at: str) -> Part | None:
+    """What the model thought, with its signature. Without any it is no provider's of this format:
+    a relay wrote it, and no provider wants it back."""
+    text, signature = member(one, "thinking", str, at), member(one, "signature", str, at, None)
+    return Thought(text, signature) if signature else None
 
 
 def call_block(one: dict[str, Any], at: str) -> Part:

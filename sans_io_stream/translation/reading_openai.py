@@ -48,6 +48,8 @@ FIELDS = frozenset(SETTINGS) | {
 """All that is understood. How an answer is streamed is the business of whoever streams it."""
 NEUTRAL: dict[str, Any] = {
     "n": 1, "logprobs": False, "store": False, "service_tier": "auto", "modalities": ["text"],
+    "presence_penalty": 0, "frequency_penalty": 0, "logit_bias": {}, "metadata": {},
+    "parallel_tool_calls": True,
 }  # fmt: skip
 """Values that ask for nothing: those that some clients always send."""
 
@@ -57,6 +59,9 @@ ROLES: dict[str, Role] = {
 }  # fmt: skip
 CHOICES: dict[str, ToolChoice] = {"auto": "auto", "none": "none", "required": "required"}
 MESSAGE = frozenset({"role", "content", "tool_calls", "tool_call_id", "refusal"})
+ANSWERED = frozenset({"reasoning_content", "reasoning", "reasoning_details", "annotations"})
+"""What stands beside the content of an answer, and comes back when a client tells the answer as
+it got it. No provider wants it back in this form."""
 
 
 def read_openai(body: Mapping[str, Any]) -> Question:
@@ -65,8 +70,6 @@ def read_openai(body: Mapping[str, Any]) -> Question:
     known_only(body, FIELDS, "")
     choice, tool = tool_choice(body.get("tool_choice"))
     settings, named = settings_of(body, SETTINGS)
-    if "stop" in settings and isinstance(settings["stop"], str):
-        settings["stop"] = [settings["stop"]]
     if "response_format" in body:
         settings |= wanted_format(member(body, "response_format", dict, ""))
         named |= dict.fromkeys(("json", "schema"), "response_format")
@@ -85,10 +88,10 @@ def read_openai(body: Mapping[str, Any]) -> Question:
 
 def message(one: dict[str, Any], at: str) -> Message:
     """One message, whatever its role."""
-    known_only(one, MESSAGE, at)
     name = member(one, "role", str, at)
     if name not in ROLES:
         refuse(f"{at}role", f"{name!r} is no role")
+    known_only(one, MESSAGE | ANSWERED if name == "assistant" else MESSAGE, at)
     parts: list[Part] = parts_of(one.get("content"), f"{at}content", PARTS)
     if name == "tool":
         # Parts of a result are texts: the API takes nothing else there.
@@ -173,12 +176,15 @@ def tool_choice(held: Any) -> tuple[ToolChoice | None, str | None]:
         return CHOICES[held], None
     if not is_object(held) or held.get("type") != "function":
         refuse("tool_choice", "only a function can be chosen")
+    known_only(held, frozenset({"type", "function"}), "tool_choice.")
     function = member(held, "function", dict, "tool_choice.")
+    known_only(function, frozenset({"name"}), "tool_choice.function.")
     return None, member(function, "name", str, "tool_choice.function.")
 
 
 def wanted_format(held: dict[str, Any]) -> dict[str, Any]:
     """What the answer has to fit."""
+    known_only(held, frozenset({"type", "json_schema"}), "response_format.")
     kind = held.get("type")
     if kind == "text":
         return {}
@@ -189,4 +195,10 @@ def wanted_format(held: dict[str, Any]) -> dict[str, Any]:
     at = "response_format.json_schema."
     told = member(held, "json_schema", dict, "response_format.")
     known_only(told, frozenset({"name", "schema", "strict", "description"}), at)
-    return {"schema": {"name": told.get("name"), "schema": member(told, "schema", dict, at)}}
+    said = {
+        "name": member(told, "name", str, at, None),
+        "description": member(told, "description", str, at, None),
+        "strict": member(told, "strict", bool, at, None),
+    }
+    whole = {name: value for name, value in said.items() if value is not None}
+    return {"schema": {**whole, "schema": member(told, "schema", dict, at)}}

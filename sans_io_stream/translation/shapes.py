@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ..dialects.shapes import is_array, is_object
-from .question import Part, Setting, Text, refuse
+from .question import KINDS, Part, Setting, Text, refuse
 
 __all__ = [
     "Parts",
@@ -39,7 +39,8 @@ def member(value: Mapping[str, Any], name: str, kind: type, at: str, default: An
         if default is MISSING:
             refuse(f"{at}{name}", "it is missing")
         return default
-    if not isinstance(held, kind) or (kind is not bool and isinstance(held, bool)):
+    kinds = (int, float) if kind is float else kind
+    if not isinstance(held, kinds) or (kind is not bool and isinstance(held, bool)):
         refuse(f"{at}{name}", f"it has to be {WORDS[kind]}, not {type(held).__name__}")
     return held
 
@@ -64,8 +65,8 @@ def objects(held: list[Any], at: str) -> Iterator[tuple[dict[str, Any], str]]:
         yield one, f"{at}[{index}]."
 
 
-Parts = Mapping[str, tuple[frozenset[str], Callable[[dict[str, Any], str], Part]]]
-"""For each type of a part the fields that it may have, and what reads it."""
+Parts = Mapping[str, tuple[frozenset[str], Callable[[dict[str, Any], str], Part | None]]]
+"""For each type of a part the fields that it may have, and what reads it; None is left out."""
 
 
 def parts_of(held: Any, at: str, known: Parts) -> list[Part]:
@@ -83,7 +84,9 @@ def parts_of(held: Any, at: str, known: Parts) -> list[Part]:
             refuse(where.rstrip("."), f"what is of type {kind!r} cannot be translated")
         fields, read = known[kind]
         known_only(one, fields | {"type"}, where)
-        found.append(read(one, where))
+        part = read(one, where)
+        if part is not None:
+            found.append(part)
     return found
 
 
@@ -99,13 +102,27 @@ def asked(body: Mapping[str, Any], neutral: Mapping[str, Any]) -> dict[str, Any]
 def settings_of(
     body: Mapping[str, Any], known: Mapping[str, Setting]
 ) -> tuple[dict[str, Any], dict[str, str]]:
-    """The settings that a request makes, and what each is called in it."""
+    """The settings that a request makes, and what each is called in it. Refuses two that say
+    two things."""
     settings: dict[str, Any] = {}
     named: dict[str, str] = {}
     for name, setting in known.items():
-        if name in body and setting not in settings:
-            settings[setting], named[setting] = body[name], name
+        if name not in body:
+            continue
+        value = texts(body, name) if setting == "stop" else member(body, name, KINDS[setting], "")
+        if settings.setdefault(setting, value) != value:
+            refuse(name, f"{named[setting]} says something else")
+        named.setdefault(setting, name)
     return settings, named
+
+
+def texts(body: Mapping[str, Any], name: str) -> list[str]:
+    """``body[name]``, which is a text or several."""
+    held = body[name]
+    found: list[Any] = [held] if isinstance(held, str) else member(body, name, list, "")
+    if not all(isinstance(one, str) for one in found):
+        refuse(name, "it has to be a text, or an array of texts")
+    return found
 
 
 def put(body: dict[str, Any], path: str, value: Any) -> None:

@@ -16,7 +16,8 @@ from .question import Message, Part, Question, Result, Setting, Text, Untranslat
 from .shapes import put
 
 __all__ = [
-    "Settings", "arguments_of", "one_of", "set_by", "system_apart", "text_of", "told", "unfit",
+    "Settings", "arguments_of", "loose", "one_of", "schema_alone", "set_by", "system_apart",
+    "text_of", "together", "told", "unfit",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -70,6 +71,33 @@ def system_apart(question: Question, provider: str) -> tuple[str, list[Message]]
         else:
             told.append(text_of(message, provider))
     return "\n\n".join(told), turns
+
+
+def together(turns: list[Message]) -> list[Message]:
+    """Neighbours of one role as one turn: results of several calls come back together."""
+    joined: list[Message] = []
+    for turn in turns:
+        if joined and joined[-1].role == turn.role:
+            last = joined[-1]
+            joined[-1] = Message(turn.role, (*last.parts, *turn.parts), last.at)
+        else:
+            joined.append(turn)
+    return joined
+
+
+def loose(question: Question, provider: str) -> None:
+    """Refuse a tool whose arguments have to fit its schema, where nothing sees to that."""
+    for number, tool in enumerate(question.tools):
+        if tool.strict:
+            refuse(f"tools[{number}].strict", f"{provider} does not promise it ({tool.name})")
+
+
+def schema_alone(value: dict[str, Any], provider: str) -> dict[str, Any]:
+    """The schema that an answer has to fit, for formats that take nothing with it."""
+    if "description" in value:
+        refuse("response_format.json_schema.description", f"{provider} takes none")
+    schema: dict[str, Any] = value["schema"]
+    return schema
 
 
 def arguments_of(text: str, at: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from .question import Call, Image, Message, Part, Question, Result, Text, Thought
 from .shapes import put
-from .writing import Settings, arguments_of, one_of, set_by, system_apart, unfit
+from .writing import Settings, arguments_of, one_of, set_by, system_apart, together, unfit
 
 __all__ = ["SETTINGS", "write_anthropic"]
 
@@ -31,7 +31,9 @@ def thinking(body: dict[str, Any], effort: str) -> None:
 
 def one_at_a_time(body: dict[str, Any], parallel: bool) -> None:
     """Whether several tools may be called at once stands with the choice of a tool."""
-    body.setdefault("tool_choice", {"type": "auto"})["disable_parallel_tool_use"] = not parallel
+    choice = body.setdefault("tool_choice", {"type": "auto"})
+    if choice["type"] != "none":
+        choice["disable_parallel_tool_use"] = not parallel
 
 
 SETTINGS: Settings = {
@@ -61,6 +63,7 @@ def write_anthropic(question: Question) -> dict[str, Any]:
                 "name": tool.name,
                 **({} if tool.description is None else {"description": tool.description}),
                 "input_schema": tool.parameters or {"type": "object", "properties": {}},
+                **({"strict": True} if tool.strict else {}),
             }
             for tool in question.tools
         ]
@@ -70,18 +73,6 @@ def write_anthropic(question: Question) -> dict[str, Any]:
         body["tool_choice"] = {"type": CHOICES[question.choice]}
     set_by(body, question, SETTINGS, PROVIDER)
     return body
-
-
-def together(turns: list[Message]) -> list[Message]:
-    """Neighbours of one role as one turn: results of several calls come back together."""
-    joined: list[Message] = []
-    for turn in turns:
-        if joined and joined[-1].role == turn.role:
-            last = joined[-1]
-            joined[-1] = Message(turn.role, (*last.parts, *turn.parts), last.at)
-        else:
-            joined.append(turn)
-    return joined
 
 
 def content_of(turn: Message) -> str | list[dict[str, Any]]:

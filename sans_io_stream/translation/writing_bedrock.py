@@ -10,8 +10,7 @@ from typing import Any
 
 from .question import Call, Image, Message, Part, Question, Result, Text, Thought, refuse
 from .shapes import put
-from .writing import Settings, arguments_of, set_by, system_apart, unfit
-from .writing_anthropic import together
+from .writing import Settings, arguments_of, loose, set_by, system_apart, together, unfit
 
 __all__ = ["SETTINGS", "write_bedrock"]
 
@@ -28,6 +27,7 @@ SETTINGS: Settings = {
 
 def write_bedrock(question: Question) -> dict[str, Any]:
     """The body of a Converse request. Raises ``Untranslatable``."""
+    loose(question, PROVIDER)
     system, turns = system_apart(question, PROVIDER)
     body: dict[str, Any] = {
         "messages": [

@@ -10,7 +10,18 @@ from typing import Any
 
 from .question import Call, Image, Message, Part, Question, Result, Text, refuse
 from .shapes import put
-from .writing import Settings, arguments_of, one_of, set_by, system_apart, told, unfit
+from .writing import (
+    Settings,
+    arguments_of,
+    loose,
+    one_of,
+    schema_alone,
+    set_by,
+    system_apart,
+    together,
+    told,
+    unfit,
+)
 
 __all__ = ["SETTINGS", "write_gemini"]
 
@@ -30,7 +41,7 @@ def thinking(body: dict[str, Any], effort: str) -> None:
 def schema(body: dict[str, Any], value: dict[str, Any]) -> None:
     """The schema that the answer has to fit."""
     any_json(body, True)
-    put(body, "generationConfig.responseJsonSchema", value["schema"])
+    put(body, "generationConfig.responseJsonSchema", schema_alone(value, PROVIDER))
 
 
 def any_json(body: dict[str, Any], _: bool) -> None:
@@ -55,12 +66,13 @@ SETTINGS: Settings = {
 
 def write_gemini(question: Question) -> dict[str, Any]:
     """The body of a request to Gemini. Raises ``Untranslatable``."""
+    loose(question, PROVIDER)
     system, turns = system_apart(question, PROVIDER)
     names = {part.id: part.name for turn in turns for part in turn.parts if isinstance(part, Call)}
     body: dict[str, Any] = {
         "contents": [
             {"role": ROLES[turn.role], "parts": [part_of(turn, part, names) for part in turn.parts]}
-            for turn in turns
+            for turn in together(turns)
         ]
     }
     if system:

@@ -8,7 +8,17 @@ from __future__ import annotations
 from typing import Any
 
 from .question import Call, Image, Message, Question, Result, Text, refuse
-from .writing import Settings, arguments_of, one_of, set_by, text_of, told, unfit
+from .writing import (
+    Settings,
+    arguments_of,
+    loose,
+    one_of,
+    schema_alone,
+    set_by,
+    text_of,
+    told,
+    unfit,
+)
 from .writing_openai import tool_of
 
 __all__ = ["SETTINGS", "write_ollama"]
@@ -19,7 +29,7 @@ EFFORTS = {"low": "low", "medium": "medium", "high": "high"}
 
 def schema(body: dict[str, Any], value: dict[str, Any]) -> None:
     """The schema that the answer has to fit."""
-    body["format"] = value["schema"]
+    body["format"] = schema_alone(value, PROVIDER)
 
 
 def any_json(body: dict[str, Any], _: bool) -> None:
@@ -49,6 +59,7 @@ SETTINGS: Settings = {
 
 def write_ollama(question: Question) -> dict[str, Any]:
     """The body of a request to Ollama. Raises ``Untranslatable``."""
+    loose(question, PROVIDER)
     body: dict[str, Any] = {"model": question.model, "messages": []}
     names: dict[str, str] = {}
     for message in question.messages:

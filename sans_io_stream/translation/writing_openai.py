@@ -9,7 +9,7 @@ from typing import Any
 
 from .question import Call, Image, Message, Question, Result, Text, Tool
 from .shapes import put
-from .writing import Settings, set_by, text_of, told, unfit
+from .writing import Settings, loose, schema_alone, set_by, text_of, told, unfit
 
 __all__ = ["COHERE_SETTINGS", "MISTRAL_SETTINGS", "SETTINGS", "write_cohere", "write_mistral"]
 __all__ += ["write_openai"]
@@ -17,8 +17,7 @@ __all__ += ["write_openai"]
 
 def schema(body: dict[str, Any], value: dict[str, Any]) -> None:
     """The schema that the answer has to fit."""
-    wanted = {"name": value["name"] or "answer", "schema": value["schema"], "strict": True}
-    body["response_format"] = {"type": "json_schema", "json_schema": wanted}
+    body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", **value}}
 
 
 def any_json(body: dict[str, Any], _: bool) -> None:
@@ -49,7 +48,8 @@ MISTRAL_SETTINGS: Settings = {
 
 def cohere_schema(body: dict[str, Any], value: dict[str, Any]) -> None:
     """Cohere has no name for a schema."""
-    body["response_format"] = {"type": "json_object", "json_schema": value["schema"]}
+    told = schema_alone(value, "Cohere")
+    body["response_format"] = {"type": "json_object", "json_schema": told}
 
 
 COHERE_SETTINGS: Settings = {
@@ -99,6 +99,7 @@ def write_cohere(question: Question) -> dict[str, Any]:
             settings=question.settings,
             named=question.named,
         )
+    loose(question, "Cohere")
     body = chat_body(question, "Cohere", COHERE_SETTINGS)
     if question.choice in ("required", "none"):
         body["tool_choice"] = question.choice.upper()

@@ -21,8 +21,7 @@ TEXTS = {"system": "input_text", "user": "input_text", "assistant": "output_text
 
 def schema(body: dict[str, Any], value: dict[str, Any]) -> None:
     """The schema that the answer has to fit."""
-    wanted = {"name": value["name"] or "answer", "schema": value["schema"], "strict": True}
-    put(body, "text.format", {"type": "json_schema", **wanted})
+    put(body, "text.format", {"type": "json_schema", "name": "answer", **value})
 
 
 def any_json(body: dict[str, Any], _: bool) -> None:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 from sans_io_stream.translation import WRITERS
 
-__all__ = ["ALL", "CALL", "HI", "ROWS", "SCHEMA", "Row", "anthropic", "openai"]
+__all__ = ["ALL", "CALL", "HI", "ROWS", "SCHEMA", "TOOL", "Row", "anthropic", "openai"]
 
 HI: dict[str, Any] = {"role": "user", "content": "Hi"}
 PNG = "data:image/png;base64,iVBORw0="
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 FUNCTION = {"name": "weather", "description": "The weather.", "parameters": SCHEMA}
 TOOL = {"type": "function", "function": FUNCTION}
+STRICT = {"type": "function", "function": {**FUNCTION, "strict": True}}
 CALL = {
     "id": "c1",
     "type": "function",
@@ -90,6 +91,25 @@ FORMAT = openai(
         "json_schema": {"name": "w", "schema": SCHEMA, "strict": True},
     }
 )
+THOUGHT = anthropic(
+    messages=[
+        HI,
+        {
+            "role": "assistant",
+            "content": [
+                {"type": "thinking", "thinking": "Hm.", "signature": ""},
+                {"type": "text", "text": "Yes?"},
+            ],
+        },
+        HI,
+    ]
+)
+DESCRIBED = openai(
+    response_format={
+        "type": "json_schema",
+        "json_schema": {"name": "w", "schema": SCHEMA, "description": "d"},
+    }
+)
 ROWS = [
     Row("user", "openai-chat", openai(), {
         **each(("openai-chat", "mistral", "cohere", "ollama", "anthropic"), {"messages": [HI]}),
@@ -113,6 +133,12 @@ ROWS = [
         "openai-responses": {"input.1": {"role": "assistant", "content": [{"type": "output_text", "text": "Yes?"}]}},
         "gemini": {"contents.1": {"role": "model", "parts": [{"text": "Yes?"}]}},
         "bedrock-converse": {"messages.1": {"role": "assistant", "content": [{"text": "Yes?"}]}},
+    }),
+    Row("thinking, as a relay wrote it", "anthropic", THOUGHT, {
+        **each(("openai-chat", "mistral", "cohere", "ollama", "anthropic"), {"messages.1.content.1": None}),
+        "openai-responses": {"input.1.content.1": None},
+        "gemini": {"contents.1.parts.1": None},
+        "bedrock-converse": {"messages.1.content.1": None},
     }),
     Row("several texts", "openai-chat", TEXTS,
         family({"messages.0.content.1": {"type": "text", "text": "b"}},
@@ -143,6 +169,9 @@ ROWS = [
                                  {"name": "weather", "description": "The weather.",
                                   "inputSchema": {"json": SCHEMA}}},
                openai_responses={"tools.0": {"type": "function", **FUNCTION, "strict": False}})),
+    Row("a tool's `strict`", "openai-chat", openai(tools=[STRICT]), everywhere(
+        openai_chat={"tools.0.function.strict": True}, mistral={"tools.0.function.strict": True},
+        openai_responses={"tools.0.strict": True}, anthropic={"tools.0.strict": True})),
     Row("a tool call", "openai-chat", openai(messages=ASKED),
         family({"messages.1.tool_calls": [CALL]},
                ollama={"messages.1.tool_calls":
@@ -237,6 +266,10 @@ ROWS = [
         openai_responses={"text.format": {"type": "json_schema", "name": "w", "schema": SCHEMA, "strict": True}},
         ollama={"format": SCHEMA},
         gemini={"generationConfig": {"responseMimeType": "application/json", "responseJsonSchema": SCHEMA}})),
+    Row("response_format: its description", "openai-chat", DESCRIBED, everywhere(
+        openai_chat={"response_format.json_schema": {"name": "w", "schema": SCHEMA, "description": "d"}},
+        mistral={"response_format.json_schema": {"name": "w", "schema": SCHEMA, "description": "d"}},
+        openai_responses={"text.format": {"type": "json_schema", "name": "w", "schema": SCHEMA, "description": "d"}})),
     Row("response_format: any JSON", "openai-chat", openai(response_format={"type": "json_object"}), everywhere(
         openai_chat={"response_format": {"type": "json_object"}}, mistral={"response_format": {"type": "json_object"}},
         cohere={"response_format": {"type": "json_object"}}, ollama={"format": "json"},

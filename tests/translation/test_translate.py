@@ -15,7 +15,7 @@ from sans_io_stream.translation import (
     translate,
 )
 
-from .rows import ALL, CALL, HI, ROWS, SCHEMA, Row, anthropic, openai
+from .rows import ALL, CALL, HI, ROWS, SCHEMA, TOOL, Row, anthropic, openai
 
 
 def found(body: dict[str, Any], path: str) -> Any:
@@ -23,8 +23,9 @@ def found(body: dict[str, Any], path: str) -> Any:
     value: Any = body
     for key in path.split("."):
         try:
-            value = value[int(key)] if key.isdigit() else value[key]
-        except KeyError:
+            # A text has no parts.
+            value = None if isinstance(value, str) else value[int(key) if key.isdigit() else key]
+        except (KeyError, IndexError):
             return None
     return value
 
@@ -64,6 +65,23 @@ UNKNOWN_OPENAI: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"type": "function", "function": {"name": 1}}]}, "tools[0].function.name"),
     ({"tool_choice": "sometimes"}, "tool_choice"),
     ({"response_format": {"type": "grammar"}}, "response_format"),
+    ({"response_format": {"type": "json_object", "schema": {}}}, "response_format.schema"),
+    ({"max_tokens": "7"}, "max_tokens"),
+    ({"max_tokens": 7.5}, "max_tokens"),
+    ({"max_tokens": True}, "max_tokens"),
+    ({"max_tokens": 7, "max_completion_tokens": 8}, "max_tokens"),
+    ({"max_tokens": [7], "reasoning_effort": "low"}, "max_tokens"),
+    ({"temperature": "warm"}, "temperature"),
+    ({"top_p": [1]}, "top_p"),
+    ({"stop": 3}, "stop"),
+    ({"stop": ["a", 3]}, "stop"),
+    ({"reasoning_effort": ["low"]}, "reasoning_effort"),
+    ({"user": {"id": 1}}, "user"),
+    ({"user": "a", "safety_identifier": "b"}, "safety_identifier"),
+    ({"parallel_tool_calls": "no"}, "parallel_tool_calls"),
+    ({"messages": [{**HI, "reasoning_content": "Hm."}]}, "messages[0].reasoning_content"),
+    ({"tool_choice": {"type": "function", "function": {"x": 1}}}, "tool_choice.function.x"),
+    ({"tool_choice": {"type": "allowed_tools"}}, "tool_choice"),
 ]  # fmt: skip
 UNKNOWN_ANTHROPIC: list[tuple[dict[str, Any], str]] = [
     ({"container": "c"}, "container"),
@@ -73,6 +91,11 @@ UNKNOWN_ANTHROPIC: list[tuple[dict[str, Any], str]] = [
     ({"tools": [{"type": "web_search_20250305", "name": "web_search"}]}, "tools[0]"),
     ({"tool_choice": {"type": "maybe"}}, "tool_choice.type"),
     ({"thinking": {"type": "adaptive"}}, "thinking.type"),
+    ({"max_tokens": "7"}, "max_tokens"),
+    ({"temperature": {}}, "temperature"),
+    ({"top_k": 1.5}, "top_k"),
+    ({"stop_sequences": [1]}, "stop_sequences"),
+    ({"metadata": {"user_id": 1}}, "metadata.user_id"),
 ]
 
 
@@ -93,7 +116,46 @@ def test_so_it_is_in_the_other_format(fields: dict[str, Any], name: str) -> None
 
 def test_what_asks_for_nothing_is_no_field() -> None:
     body = openai(n=1, logprobs=False, store=False, stream=True, user=None, tools=[])
+    body |= openai(presence_penalty=0, frequency_penalty=0.0, logit_bias={}, metadata={})
+    body |= openai(parallel_tool_calls=True, max_tokens=None)
     assert translate(body, "openai-chat", "gemini") == translate(openai(), "openai-chat", "gemini")
+
+
+def test_an_answer_is_told_again_as_it_came() -> None:
+    """What a client got is a message of its next request, with all that stood in it."""
+    answer = {
+        "role": "assistant", "content": "Yes?", "refusal": None, "annotations": [], "audio": None,
+        "function_call": None, "tool_calls": None, "reasoning_content": "Hm.",
+        "reasoning": "Hm.", "reasoning_details": [{"type": "reasoning.text", "text": "Hm."}],
+    }  # fmt: skip
+    for target in ALL:
+        told = translate(openai(messages=[HI, answer, HI]), "openai-chat", target)
+        plain = {"role": "assistant", "content": "Yes?"}
+        assert told == translate(openai(messages=[HI, plain, HI]), "openai-chat", target)
+
+
+def test_results_of_several_calls_come_back_together() -> None:
+    """Gemini takes as many results in one turn as there were calls in the one before."""
+    calls = [{**CALL, "id": "c1"}, {**CALL, "id": "c2"}]
+    results = [{"role": "tool", "tool_call_id": id, "content": id} for id in ("c1", "c2")]
+    asked = openai(messages=[HI, {"role": "assistant", "tool_calls": calls}, *results])
+    told = translate(asked, "openai-chat", "gemini")
+    assert [turn["role"] for turn in told["contents"]] == ["user", "model", "user"]
+    assert [part["functionResponse"]["id"] for part in told["contents"][2]["parts"]] == ["c1", "c2"]
+
+
+def test_no_more_is_promised_of_a_schema_than_was_asked() -> None:
+    for told in ({}, {"strict": False}):
+        wanted = {"type": "json_schema", "json_schema": {"schema": SCHEMA, **told}}
+        body = translate(openai(response_format=wanted), "openai-chat", "openai-responses")
+        assert body["text"]["format"] == {
+            "type": "json_schema", "name": "answer", "schema": SCHEMA, **told,
+        }  # fmt: skip
+
+
+def test_where_no_tool_is_called_none_is_called_alone() -> None:
+    body = openai(tools=[TOOL], tool_choice="none", parallel_tool_calls=False)
+    assert translate(body, "openai-chat", "anthropic")["tool_choice"] == {"type": "none"}
 
 
 # ---- from Anthropic's words
