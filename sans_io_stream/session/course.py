@@ -279,11 +279,9 @@ class Course:
         """An error document is whole, or as whole as it will be."""
         assert self._head is not None
         assert self._document is not None
-        error = self._document.error(missing)
-        if self._attempt.mode in EXACT:
-            error = self._strategy.refusal(self._head.headers, error)
-            if self._strategy.refused(self._head.status, error):
-                return self._refused(now, error)
+        error = self._strategy.refusal(self._head.headers, self._document.error(missing))
+        if self._attempt.mode in EXACT and self._strategy.refused(self._head.status, error):
+            return self._refused(now, error)
         return self._fail_or_break(error, now)
 
     def _clock_ran_out(self, clock: str | None, now: float) -> list[Event]:

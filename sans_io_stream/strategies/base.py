@@ -83,7 +83,7 @@ class Strategy(msgspec.Struct, frozen=True):
         return 400 <= status < 500 and status not in NOT_A_REFUSAL
 
     def refusal(self, headers: HeaderPairs, error: ErrorInfo) -> ErrorInfo:
-        """The error of this answer to ``resume`` or ``replay``, names of headers in lower case."""
+        """The error that such a response tells, names of headers in lower case."""
         return error
 
     def valid(self, status: int, body: bytes) -> bool:
