@@ -276,6 +276,18 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
             msgspec.structs.force_setattr(self, "ticket_key", key)
         if not 1 <= self.ticket_seconds <= TICKET_SECONDS:
             raise ValueError(f"ticket_seconds is between 1 and {TICKET_SECONDS}")
+        for host in self.allowed_hosts:
+            if name_in(host) != host.lower():
+                raise ValueError(
+                    f"allowed_hosts: {host!r} never matches: give {name_in(host)!r}, without a "
+                    "port, which may be any"
+                )
+        for origin in self.cors_origins:
+            if origin != "*" and ORIGIN.fullmatch(origin) is None:
+                raise ValueError(
+                    f"cors_origins: {origin!r} is never sent: an origin is as in "
+                    '"https://app.example", in lower case, without a path or a usual port'
+                )
         if not self.keys and not is_loopback(self.host):
             raise ValueError(
                 f"host {self.host!r} is open to others, and no keys are configured: anybody "
@@ -359,14 +371,21 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
         """Whether a request with that ``Host`` is answered: one of ``allowed_hosts``, whatever
         its port. Without any: all where there are keys, else those of this machine, so that no
         web page can reach the relay by a name of its own (DNS rebinding)."""
-        name = HOST.sub("", host).lower()
+        name = name_in(host)
         if self.allowed_hosts:
             return "*" in self.allowed_hosts or name in map(str.lower, self.allowed_hosts)
         return bool(self.keys) or is_loopback(name)
 
 
-HOST = re.compile(r":[0-9]*\Z")
+PORT = re.compile(r":[0-9]*\Z")
 """The port behind a host."""
+ORIGIN = re.compile(r"(?!http://[^/]*:80\Z|https://[^/]*:443\Z)[a-z][a-z0-9+.-]*://[^\sA-Z/?#@]+")
+"""An origin as browsers write it (RFC 6454, 6.2); "null" is no particular page's."""
+
+
+def name_in(host: str) -> str:
+    """A host without its port, as it is compared: in lower case, without the root's dot."""
+    return PORT.sub("", host).lower().removesuffix(".")
 
 
 def only_once(what: str, names: list[str], *, shown: bool = True) -> None:

@@ -57,7 +57,8 @@ def check_origin(config: RelayConfig, request: Request) -> None:
     """Raises ``Refused``: 421 for a host that is not served, 403 for an origin that is not
     allowed."""
     if not config.answers_host(request.header("host") or ""):
-        raise bad("this host is not served here", status=421)
+        why = "this host is not served here: the relay's allowed_hosts say which are"
+        raise bad(why, status=421)
     origin = request.header("origin")
     if origin is not None and not allows(config, origin):
         error = ErrorInfo("permission", "requests of that origin are not allowed", status=403)

@@ -104,6 +104,11 @@ def test_hosts_that_are_answered() -> None:
     assert not local.answers_host("evil.test:8700")
     assert keyed.answers_host("evil.test")
     assert named.answers_host("relay.TEST:443")
+    assert named.answers_host("relay.test.")
+    for host in ("localhost.", "localhost.:8700", "LOCALHOST", "[::1]", "127.0.0.2:1"):
+        assert local.answers_host(host)
+    for host in ("", "localhost.evil.test", "127.0.0.1.evil.test", "localhost:80@evil.test"):
+        assert not local.answers_host(host)
     assert not named.answers_host("localhost")
     assert config(allowed_hosts=("*",)).answers_host("evil.test")
 
@@ -201,3 +206,21 @@ def test_keys_that_cannot_be() -> None:
         ClientKey.of("x", "")
     with pytest.raises(ValueError, match="with one"):
         ClientKey.of("x", "k", ("a*b*",))
+
+
+@pytest.mark.parametrize("host", ["relay.test:8443", "relay.test.", "[2001:db8::1]:80"])
+def test_hosts_that_never_match(host: str) -> None:
+    with pytest.raises(ValueError, match="without a port"):
+        config(allowed_hosts=(host,))
+    assert config(allowed_hosts=("[2001:db8::1]",)).answers_host("[2001:DB8::1]:80")
+
+
+ORIGINS = ["https://app.test/", "app.test", "null", "https://App.test", "https://app.test:443"]
+
+
+@pytest.mark.parametrize("origin", [*ORIGINS, "http://app.test:80", "https://a@app.test", ""])
+def test_origins_that_are_never_sent(origin: str) -> None:
+    with pytest.raises(ValueError, match="is never sent"):
+        config(cors_origins=(origin,))
+    for told in ("https://app.test", "http://localhost:3000", "http://[::1]:8080", "*"):
+        assert config(cors_origins=(told,)).cors_origins == (told,)
