@@ -39,7 +39,7 @@ class LogReader:
     by breaking off, see ``Encoder.must_abort``.
     """
 
-    __slots__ = ("counts", "encoder", "log", "over", "place")
+    __slots__ = ("_told", "counts", "encoder", "log", "over", "place")
 
     def __init__(
         self, log: StreamLog, encoder: Encoder, place: Place, *, counts: bool = True
@@ -49,19 +49,24 @@ class LogReader:
         self.encoder = encoder
         self.place = place
         self.counts = counts
-        if encoder.format not in STATELESS:
-            self._catch_up()
+        self._told = place if encoder.format in STATELESS else START
+        log.read(self._told, 1)
         self.over = encoder.ended or (log.end is not None and place == log.last)
 
-    def _catch_up(self) -> None:
-        """Tell the encoder what its reader has seen."""
-        seen = START
-        while seen < self.place:
-            for place, event in self.log.read(seen, AT_ONCE):
-                seen = place
+    def catch_up(self) -> bool:
+        """Tell the encoder some of what its reader has seen; False once it knows all of it.
+
+        ``read`` does whatever is left of this. It is apart for those who do other things between.
+        Raises ``CursorGone`` for a past that was dropped meanwhile.
+        """
+        if self._told < self.place:
+            for place, event in self.log.read(self._told, AT_ONCE):
                 if place > self.place:
-                    return
+                    self._told = self.place
+                    break
+                self._told = place
                 self._encoded(event)
+        return self._told < self.place
 
     def read(self) -> bytes:
         """What there is now; empty where there is nothing yet, and once it is ``over``.
@@ -70,6 +75,8 @@ class LogReader:
         """
         while not self.over:
             try:
+                while self.catch_up():
+                    pass
                 found = self.log.read(self.place, AT_ONCE)
             except CursorGone:
                 return self.end(BEHIND)
@@ -95,7 +102,7 @@ class LogReader:
         pieces: list[bytes] = []
         for place, event in found:
             pieces.append(encode(event, id=cursor(place)))
-            self.place = place
+            self.place = self._told = place
             if isinstance(event, StreamEnd):
                 self.over = True
         return b"".join(pieces)

@@ -105,6 +105,7 @@ async def send_stream(
         created=int(running.meta.created),
     )
     reader = Reader(running, encoder, place, counts=shape.counts)
+    await reader.ready()
 
     async with Attended(running, receive):
         if patience and await failed_at_once(running, patience):

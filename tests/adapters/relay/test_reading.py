@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from sans_io_stream import StreamEnd, TextDelta, Usage, decode
 from sans_io_stream.encoding import Encoder
-from sans_io_stream.relay import START, Place, Retention, StreamLog
+from sans_io_stream.relay import START, LogReader, Place, Retention, StreamLog
 from sans_io_stream.relay.entries import passed_on
-from sans_io_stream.relay.reader import BEHIND
+from sans_io_stream.relay.reader import AT_ONCE, BEHIND
 from sans_io_stream_adapters.relay.hub import NOT_KEPT, Running
 from sans_io_stream_adapters.relay.reading import Reader
 from tests.answers import Answer, answers
@@ -141,3 +141,52 @@ def test_an_end_that_is_in_no_log(backend: str, end: StreamEnd) -> None:
         assert reader.over
 
     virtually(backend, main)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_who_reads_fast_lets_others_have_their_turn(backend: str) -> None:
+    """Most servers' ``send`` does not wait while there is room: a reader has to, by itself."""
+    log = StreamLog(meta_of().id, 0.0)
+    for _ in range(10):
+        log.append([TextDelta("x")] * AT_ONCE, 0.0)
+    log.seal(StreamEnd("complete"), 0.0)
+    log.written(11)
+
+    async def main() -> None:
+        turns = caught_up = 0
+
+        async def other() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await anyio.lowlevel.checkpoint()
+
+        running = Running(meta_of(), log, now())
+        reader = Reader(running, Encoder("openai-chat"), Place(5, AT_ONCE))
+        async with anyio.create_task_group() as group:
+            group.start_soon(other)
+            await reader.ready()
+            caught_up = turns
+            while await reader.next():
+                pass
+            group.cancel_scope.cancel()
+        # Four pauses, and five, between which the other may come first or last.
+        assert caught_up >= 3
+        assert turns >= caught_up + 4
+
+    virtually(backend, main)
+
+
+def test_a_reader_catches_up_by_itself_where_nobody_waits_for_it() -> None:
+    log = StreamLog(meta_of().id, 0.0)
+    log.append([TextDelta("x")] * 3 * AT_ONCE, 0.0)
+    log.seal(StreamEnd("complete"), 0.0)
+    log.written(2)
+    whole, rest = (
+        LogReader(log, Encoder("openai-chat"), place) for place in (START, Place(1, 300))
+    )
+    said = b"".join(iter(whole.read, b""))
+    left = b"".join(iter(rest.read, b""))
+    assert left
+    assert said.endswith(left)
+    assert left.count(b"data: ") == 3 * AT_ONCE - 300 + 2
