@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["answer_preflight", "by_ticket", "check_origin", "page_of", "telling_browsers"]
 
-EXPOSED = "x-stream-id, retry-after, x-should-retry"
+EXPOSED = "x-stream-id, x-stream-outcome, retry-after, x-should-retry"
 """What a page may read beside the body."""
 LASTS = "600"
 """Seconds for which a browser need not ask again."""
