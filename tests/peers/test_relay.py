@@ -5,71 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sans_io_stream import (
-    ErrorInfo,
-    Event,
-    Finish,
-    StreamEnd,
-    StreamStart,
-    TextDelta,
-    ToolCall,
-    ToolCallDelta,
-    Transcript,
-    Usage,
-)
-from sans_io_stream.capture import Capture
-from sans_io_stream_adapters import tour
 from sans_io_stream_adapters.relay.config import ClientKey, RelayConfig, Route, Upstream
-from sans_io_stream_adapters.testing import Busy, Cut, FaultServer
+from sans_io_stream_adapters.testing import Busy, Cut
 from tests.adapters.relay.serving import relay_served
+
+from .upstreams import DIALECTS, TEXT, WHY, Ending
 
 openai: Any = pytest.importorskip("openai")
 anthropic: Any = pytest.importorskip("anthropic")
 
 KEY = "client-key-0123456789abcdef"
-TEXT = "Zeilen\u2028trennen nicht: wörter 🦜, 漢字"
 MESSAGES = [{"role": "user", "content": "Hi"}]
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
 CITY = {"city": "Köln"}
-SAID: list[Event] = [
-    StreamStart("resp_1", "there"),
-    *(TextDelta(TEXT[n : n + 5]) for n in range(0, len(TEXT), 5)),
-]
-COUNTED = Usage(prompt_tokens=11, completion_tokens=7, total_tokens=18, final=True)
-ANSWER: list[Event] = [*SAID, Finish("stop"), COUNTED]
-CALLING: list[Event] = [
-    *SAID,
-    ToolCallDelta(index=0, id="call_1", name="weather", arguments=""),
-    ToolCallDelta(index=0, arguments='{"city": '),
-    ToolCallDelta(index=0, arguments='"Köln"}'),
-    ToolCall(index=0, id="call_1", name="weather", arguments='{"city": "Köln"}'),
-    Finish("tool_calls"),
-    COUNTED,
-]
-
-PLAYED: dict[str, tuple[str, dict[str, Any]]] = {
-    "openai-chat": ("/v1", {"provider": "openai"}),
-    "openai-responses": ("/v1", {"provider": "openai", "surface": "responses"}),
-    "anthropic": ("", {"provider": "anthropic"}),
-    "gemini": ("", {"provider": "gemini"}),
-    "ollama": ("", {"provider": "ollama"}),
-    "holysheep": ("/v1", {"provider": "holysheep"}),
-}
-"""Dialects, the path at which each is played, and who is asked."""
-RECORDED: dict[str, dict[str, Any]] = {
-    "cohere": {"provider": "cohere"},
-    "bedrock-converse": {"provider": "bedrock", "options": {"region": "eu-west-1"}},
-}
-TOUR = Path(tour.__file__).parent
-
-
-def upstream(name: str, server: FaultServer, path: str = "", **asked: Any) -> Upstream:
-    return Upstream(name=name, api_key="upstream-key", base_url=server.url + path, **asked)
+ENDINGS: dict[str, Ending] = {"": "text", "calls-": "call", "fails-": "failure"}
+"""What stands before a dialect's name in that of a model, and how its answers end."""
 
 
 @contextmanager
@@ -83,18 +37,13 @@ def behind(*upstreams: Upstream) -> Generator[str]:
 
 @pytest.fixture(scope="module")
 def url() -> Generator[str]:
-    """A relay in front of everybody; ``calls-…`` are those that call a tool."""
+    """A relay in front of everybody."""
     with ExitStack() as stack:
         upstreams: list[Upstream] = []
-        for dialect, (path, asked) in PLAYED.items():
-            framing = "sse" if dialect == "gemini" else None
-            for prefix, events in (("", ANSWER), ("calls-", CALLING)):
-                server = FaultServer(dialect, events=events, framing=framing)
-                stack.enter_context(server)
-                upstreams.append(upstream(prefix + dialect, server, path, **asked))
-        for dialect, asked in RECORDED.items():
-            server = stack.enter_context(FaultServer(capture=TOUR / f"{dialect}.jsonl"))
-            upstreams.append(upstream(dialect, server, **asked))
+        for name, provider in DIALECTS.items():
+            for prefix, ending in ENDINGS.items():
+                server = stack.enter_context(provider.server(ending))
+                upstreams.append(provider.upstream(prefix + name, server))
         yield stack.enter_context(behind(*upstreams))
 
 
@@ -106,12 +55,12 @@ def by_anthropic(url: str, **options: Any) -> Any:
     return anthropic.Anthropic(api_key=KEY, base_url=url, max_retries=0, **options)
 
 
-def recorded(dialect: str) -> Transcript:
-    """What a capture says."""
-    return Transcript.of(Capture.open(TOUR / f"{dialect}.jsonl").events())
+def text_of(chunks: list[Any]) -> str:
+    """The text of chat chunks."""
+    return "".join(choice.delta.content or "" for one in chunks for choice in one.choices)
 
 
-each_dialect = pytest.mark.parametrize("dialect", PLAYED)
+each_dialect = pytest.mark.parametrize("dialect", DIALECTS)
 
 
 @each_dialect
@@ -196,20 +145,6 @@ def test_anthropic_asks_for_the_whole(url: str, dialect: str) -> None:
     assert (told.usage.input_tokens, told.usage.output_tokens) == (11, 7)
 
 
-@pytest.mark.parametrize("dialect", RECORDED)
-def test_recorded_answers_of_others(url: str, dialect: str) -> None:
-    expected = recorded(dialect)
-    assert expected.text
-    model = f"{dialect}/m"
-    with by_openai(url) as client:
-        streamed = client.chat.completions.create(model=model, messages=MESSAGES, stream=True)
-        pieces = [choice.delta.content for chunk in streamed for choice in chunk.choices]
-    assert "".join(filter(None, pieces)) == expected.text
-    with by_anthropic(url) as client:
-        told = client.messages.create(model=model, messages=MESSAGES, max_tokens=9)
-    assert "".join(b.text for b in told.content if b.type == "text") == expected.text
-
-
 # ---- what goes wrong
 
 STATUSES = [
@@ -223,33 +158,34 @@ STATUSES = [
 ]
 """What a provider answers, and what an SDK raises for it: status, class and words."""
 each_status = pytest.mark.parametrize(("status", "told", "name", "why"), STATUSES)
-streaming = pytest.mark.parametrize("stream", [True, False])
+
+
+def question_of(model: str, *, stream: bool = True) -> dict[str, Any]:
+    return {"model": model, "messages": MESSAGES, "stream": stream}
 
 
 @each_status
-@streaming
-@pytest.mark.parametrize("dialect", ["openai-chat", "anthropic", "gemini", "ollama"])
+@each_dialect
 def test_an_error_is_of_the_sdks_class(
-    status: int, told: int, name: str, why: str, stream: bool, dialect: str
+    status: int, told: int, name: str, why: str, dialect: str
 ) -> None:
-    path, asked = PLAYED[dialect]
-    faults = [Busy(status, retry_after=200)] * 2
-    framing = "sse" if dialect == "gemini" else None
+    provider, faults = DIALECTS[dialect], [Busy(status, retry_after=200)] * 4
     with (
-        FaultServer(dialect, faults=faults, framing=framing) as server,
-        behind(upstream("test", server, path, **asked)) as url,
+        provider.server(faults=faults) as server,
+        behind(provider.upstream("test", server)) as url,
         by_openai(url) as ours,
         by_anthropic(url) as theirs,
     ):
-        question: dict[str, Any] = {"model": "test/m", "messages": MESSAGES, "stream": stream}
-        with pytest.raises(getattr(openai, name)) as one:
-            list(ours.chat.completions.create(**question))
-        with pytest.raises(getattr(anthropic, name)) as other:
-            list(theirs.messages.create(max_tokens=9, **question))
-    for error in (one.value, other.value):
-        assert error.status_code == told
-        assert why in str(error)
-        assert "upstream-key" not in str(error)
+        for stream in (True, False):
+            question = question_of("test/m", stream=stream)
+            with pytest.raises(getattr(openai, name)) as one:
+                list(ours.chat.completions.create(**question))
+            with pytest.raises(getattr(anthropic, name)) as other:
+                list(theirs.messages.create(max_tokens=9, **question))
+            for error in (one.value, other.value):
+                assert error.status_code == told
+                assert why in str(error)
+                assert "upstream-key" not in str(error)
 
 
 def test_the_relays_own_refusals(url: str) -> None:
@@ -270,34 +206,60 @@ def test_the_relays_own_refusals(url: str) -> None:
             )
 
 
-def test_an_error_in_the_stream_is_raised() -> None:
-    failed = StreamEnd("failed", ErrorInfo("overloaded", "too much is going on"))
-    with (
-        FaultServer("openai-chat", events=[*SAID, failed]) as server,
-        behind(upstream("test", server, "/v1", provider="openai")) as url,
-        by_openai(url) as ours,
-        by_anthropic(url) as theirs,
-    ):
-        question: dict[str, Any] = {"model": "test/m", "messages": MESSAGES, "stream": True}
-        with pytest.raises(openai.APIError, match="too much is going on"):
-            list(ours.chat.completions.create(**question))
-        with pytest.raises(anthropic.APIStatusError, match="too much is going on"):
+@each_dialect
+def test_an_error_in_the_stream_is_raised(url: str, dialect: str) -> None:
+    model = f"fails-{dialect}/m"
+    with by_openai(url) as ours, by_anthropic(url) as theirs:
+        question = question_of(model)
+        chunks: list[Any] = []
+        with pytest.raises(openai.APIError, match=WHY):
+            chunks.extend(ours.chat.completions.create(**question))
+        assert text_of(chunks) == TEXT
+        with pytest.raises(anthropic.APIStatusError, match=WHY):
             list(theirs.messages.create(max_tokens=9, **question))
+        question = question_of(model, stream=False)
+        with pytest.raises(openai.APIStatusError, match=WHY):
+            ours.chat.completions.create(**question)
+        with pytest.raises(anthropic.APIStatusError, match=WHY):
+            theirs.messages.create(max_tokens=9, **question)
 
 
 BROKEN = "incomplete chunked read|Connection error"
+GOES_ON = frozenset({"holysheep", "openai-responses"})
+"""Whose answers the relay takes up behind a break: its clients see none."""
 
 
-def test_an_answer_that_breaks_off_does_not_look_whole() -> None:
+@pytest.mark.parametrize("dialect", sorted(DIALECTS.keys() - GOES_ON))
+def test_an_answer_that_breaks_off_does_not_look_whole(dialect: str) -> None:
+    provider = DIALECTS[dialect]
     with (
-        FaultServer("openai-chat", events=ANSWER, faults=[Cut(0.3)] * 2) as server,
-        behind(upstream("test", server, "/v1", provider="openai")) as url,
+        provider.server(faults=[Cut(0.6)] * 4) as server,
+        behind(provider.upstream("test", server)) as url,
         by_openai(url) as ours,
         by_anthropic(url) as theirs,
     ):
-        question: dict[str, Any] = {"model": "test/m", "messages": MESSAGES, "stream": True}
+        question = question_of("test/m")
         # In the words of their HTTP client, or in their own.
         with pytest.raises(Exception, match=BROKEN):
             list(ours.chat.completions.create(**question))
         with pytest.raises(Exception, match=BROKEN):
             list(theirs.messages.create(max_tokens=9, **question))
+        question = question_of("test/m", stream=False)
+        with pytest.raises(openai.InternalServerError) as one:
+            ours.chat.completions.create(**question)
+        with pytest.raises(anthropic.InternalServerError) as other:
+            theirs.messages.create(max_tokens=9, **question)
+        assert (one.value.status_code, other.value.status_code) == (502, 502)
+
+
+@pytest.mark.parametrize("dialect", sorted(GOES_ON))
+def test_an_answer_that_is_taken_up_shows_no_break(dialect: str) -> None:
+    provider = DIALECTS[dialect]
+    with (
+        provider.server(faults=[Cut(0.6)]) as server,
+        behind(provider.upstream("test", server)) as url,
+        by_openai(url) as client,
+    ):
+        chunks = list(client.chat.completions.create(**question_of("test/m")))
+        assert len(server.seen.requests) > 1
+    assert text_of(chunks) == TEXT
