@@ -191,8 +191,8 @@ class Relay:
             owner = self._admission.owner(request, id if handler is Relay.read else None)
             access.key = owner.name
             # Nobody else has the relay keep a body for him.
-            request = await with_body(request, receive, limits.body_bytes)
-            await handler(self, request, owner, id or own, receive, send)
+            body = with_body(request, receive, limits.body_bytes)
+            await handler(self, await body, owner, id or own, receive, send)
         except Refused as refused:
             more = list(refused.headers)
             await send_refusal(send, format, refused.error, more, refused.status)
@@ -232,6 +232,8 @@ class Relay:
         shape = shape_of(request, body, format)
         streams = streams_in(body, format)
         running = await self._beginning.begin(request, owner, format, body)
+        # They may be large, and an answer takes its time.
+        del request, body
         if streams:
             # No longer than anybody waits for a sign of life. Whoever reads our own events knows
             # any end, and is told the stream's id before there is anything to lose.

@@ -1,7 +1,8 @@
 """How a stream begins: what a client asked becomes what a provider is asked, once.
 
-A repeated idempotency key joins the stream that it began. What was asked is kept with the stream,
-so that the provider can be asked again, behind its own token, when a process has died.
+A repeated idempotency key joins the stream that it began. What was asked is kept with the stream
+where the provider can be asked again, behind its own token, when a process has died; elsewhere how
+it is to be answered, and nothing of what it says.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from .http import Refused, bad
 from .passing import Passed, Teller
 from .runtimes import open_stream
 from .store import Meta, Taken, TooMany
-from .upstreams import request_for
+from .upstreams import STREAMING, request_for
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
@@ -39,8 +40,12 @@ POLICY = ReconnectPolicy(max_retry_after=5.0, max_delay=4.0)
 """What is done before a client is told that a provider fails. A longer wait is the client's."""
 
 
+ANSWERED = STREAMING | {"model"}
+"""The fields of a request that say whom it asks, and how it is to be answered."""
+
+
 class Asked(msgspec.Struct, frozen=True):
-    """What is kept of a request, so that the provider can be asked again."""
+    """What is kept of a request, where the provider can be asked again."""
 
     format: str
     body: dict[str, Any]
@@ -81,7 +86,7 @@ class Beginning:
             provider=upstream.name,
             model=model,
             created=self._hub.clock(),
-            request=msgspec.json.encode(asked),
+            request=kept(asked, asking),
             digest=hashlib.sha256(format.encode() + b"\n" + request.body).hexdigest(),
             idempotency_key=request.header("idempotency-key") or None,
         )
@@ -156,6 +161,14 @@ class Beginning:
         if upstream.name != meta.provider:
             return None
         return self._opening(meta, upstream, there, asking, token)
+
+
+def kept(asked: Asked, asking: StreamRequest) -> bytes:
+    """What a store is to have of a request: all of it where the provider can go on behind a
+    token, else how it is to be answered."""
+    if asking.strategy.kind is None:
+        asked = Asked(asked.format, {n: v for n, v in asked.body.items() if n in ANSWERED})
+    return msgspec.json.encode(asked)
 
 
 def unknown(model: str) -> Refused:
