@@ -149,15 +149,23 @@ async def head(send: Send, status: int, kind: str, size: int | None = None) -> N
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
-def relay(provider: str) -> Application:
+def relay(provider: str, store: str = "memory") -> Application:
     from sans_io_stream_adapters.relay.app import Relay
     from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
 
     upstream = Upstream(name="up", provider="openai", api_key="none", base_url=f"{provider}/v1")
-    return Relay(RelayConfig(upstreams=(upstream,)))
+    return Relay(RelayConfig(upstreams=(upstream,), store=store))
 
 
-def with_httpx(provider: str) -> Application:
+def with_memory(provider: str, directory: str) -> Application:
+    return relay(provider)
+
+
+def with_sqlite(provider: str, directory: str) -> Application:
+    return relay(provider, f"{directory}/{os.getpid()}.db")
+
+
+def with_httpx(provider: str, directory: str) -> Application:
     import httpx
 
     limits = httpx.Limits(max_connections=None)
@@ -175,7 +183,7 @@ def with_httpx(provider: str) -> Application:
     return application
 
 
-def with_aiohttp(provider: str) -> Application:
+def with_aiohttp(provider: str, directory: str) -> Application:
     import aiohttp
 
     made: list[aiohttp.ClientSession] = []
@@ -199,7 +207,7 @@ def with_aiohttp(provider: str) -> Application:
     return application
 
 
-def bare(provider: str) -> Application:
+def bare(provider: str, directory: str) -> Application:
     """What the server itself takes for a connection that is answered and waits."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -212,8 +220,9 @@ def bare(provider: str) -> Application:
     return application
 
 
-APPLICATIONS: dict[str, Callable[[str], Application]] = {
-    "relay": relay,
+APPLICATIONS: dict[str, Callable[[str, str], Application]] = {
+    "relay": with_memory,
+    "relay, SQLite": with_sqlite,
     "server alone": bare,
     "pass-through, httpx": with_httpx,
     "pass-through, aiohttp": with_aiohttp,
@@ -240,8 +249,8 @@ def measured(application: Application) -> Application:
     return outer
 
 
-def run_application(name: str, provider: str, port: Queue[int]) -> None:
-    """The application of that name under uvicorn."""
+def run_application(name: str, provider: str, directory: str, port: Queue[int]) -> None:
+    """The application of that name under uvicorn; its files are in ``directory``."""
     import socket
 
     import uvicorn
@@ -250,7 +259,7 @@ def run_application(name: str, provider: str, port: Queue[int]) -> None:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", 0))
     listening.listen(BACKLOG)
-    application = measured(APPLICATIONS[name](provider))
+    application = measured(APPLICATIONS[name](provider, directory))
     port.put(listening.getsockname()[1])
     config = uvicorn.Config(application, log_level="critical", access_log=False, backlog=BACKLOG)
     uvicorn.Server(config).run(sockets=[listening])
