@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -89,6 +91,7 @@ def test_an_entry_is_read_from_within() -> None:
     assert text_of(log.read(Place(1, 2))) == "cd"
     assert [place for place, _ in log.read(Place(1, 1))] == [Place(1, 2), Place(1, 3), Place(2, 1)]
     assert text_of(log.read(START, most=1)) == "abc"
+    assert text_of(log.read(START, most=3)) == "abc"
 
 
 def test_a_sealed_log_takes_nothing_more() -> None:
@@ -246,6 +249,21 @@ def test_nothing_is_kept_for_nothing(field: str) -> None:
 
 def test_a_silent_reader_hears_something() -> None:
     assert StreamLog(ID, 0.0, heartbeat=15.0).heartbeat_due(100.0) == 115.0
+    assert StreamLog(ID, 0.0, heartbeat=0.5).heartbeat_due(100.0) == 100.5
+
+
+def test_what_is_dropped_is_not_held() -> None:
+    log = log_of(retention=Retention(entries=3))
+    event = TextDelta("the first one")
+    made = log.append([event], 0.0)
+    assert made is not None
+    log.written(made.number)
+    del made
+    held = sys.getrefcount(event)
+    for number in range(20):
+        append(log, f"{number}")
+        log.trim(0.0)
+    assert sys.getrefcount(event) == held - 1
 
 
 # ---- what was written down
@@ -352,6 +370,26 @@ def test_behind_the_sealed_end_nothing_is_told_twice_to_who_wants_it_quiet() -> 
     assert log.asked(last) == Place(1, 1)
     with pytest.raises(CursorGone):
         log.asked(log.cursor(Place(3, 1)))
+
+
+def test_without_a_token_all_comes_again() -> None:
+    made = log_of().append([TextDelta("a"), TextDelta("b")], 0.0)
+    assert made is not None
+    again = StreamLog.of(ID, [made], 0.0)
+    assert again.token is None
+    new = again.append([TextDelta("a"), TextDelta("b"), TextDelta("c")], 1.0)
+    assert new is not None
+    assert (new.number, new.events) == (2, (TextDelta("c"),))
+
+
+def test_of_a_log_without_its_first_entry_no_start_is_read() -> None:
+    log = log_of("a")
+    again = StreamLog.of(ID, [append(log, "b"), append(log, "c")], 0.0)
+    assert again.first == 2
+    assert text_of(again.read(Place(2, 1))) == "c"
+    for place in (START, Place(1, 1)):
+        with pytest.raises(CursorGone):
+            again.read(place)
 
 
 def test_what_comes_again_behind_the_token_is_left_out() -> None:
