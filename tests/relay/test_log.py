@@ -372,6 +372,31 @@ def test_behind_the_sealed_end_nothing_is_told_twice_to_who_wants_it_quiet() -> 
         log.asked(log.cursor(Place(3, 1)))
 
 
+def test_the_end_alone_is_told_again() -> None:
+    log = log_of("ab", retention=Retention(entries=1))
+    sealed = log.seal(COMPLETE, 0.0, [TextDelta("c")])
+    assert sealed is not None
+    log.written(sealed.number)
+    for _ in range(2):
+        place = log.asked(log.cursor(Place(2, 2)))
+        assert place == Place(2, 1)
+        assert log.read(place) == [(Place(2, 2), COMPLETE)]
+        # And nothing changes where the start is gone.
+        log.trim(0.0)
+
+
+def test_the_end_is_told_again_where_nothing_else_is_kept() -> None:
+    log = log_of("a", "bc", retention=Retention(entries=1))
+    sealed = log.seal(COMPLETE, 0.0)
+    assert sealed is not None
+    log.written(sealed.number)
+    place = log.asked(log.cursor(Place(3, 1)))
+    assert place == Place(2, 2)
+    assert log.trim(0.0) == 3
+    assert log.asked(log.cursor(Place(3, 1))) == place
+    assert log.read(place) == [(Place(3, 1), COMPLETE)]
+
+
 def test_without_a_token_all_comes_again() -> None:
     made = log_of().append([TextDelta("a"), TextDelta("b")], 0.0)
     assert made is not None

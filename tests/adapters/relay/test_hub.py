@@ -337,6 +337,65 @@ def test_a_client_that_leaves_as_its_stream_begins_ends_nothing(backend: str) ->
     virtually(backend, main)
 
 
+class Waiting(MemoryStore):
+    """A store that takes a second for each append, and keeps nothing of one that is left."""
+
+    async def append(self, id: str, entries: Sequence[Entry]) -> None:
+        await anyio.sleep(1.0)
+        await super().append(id, entries)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_is_being_written_when_a_stream_is_stopped_is_kept(backend: str) -> None:
+    async def main() -> None:
+        hub = hub_of(Waiting())
+        await hub.open()
+        running = await hub.begin(meta_of(), lambda: said("abc"))
+        await anyio.sleep(2.5)
+        # Of "start a b c" the first two are written, and the third is on its way.
+        running.stop(StreamEnd("cancelled"))
+        assert (await ended(running)).outcome == "cancelled"
+        assert text_of(await read(running)) == "ab"
+        kept = await hub.store.read(meta_of().id)
+        assert [one.number for one in kept] == [1, 2, 3, 4]
+        await hub.close(1.0)
+
+    virtually(backend, main)
+
+
+class Closing(MemoryStore):
+    """A store that can be used up to its end."""
+
+    closed = False
+
+    async def append(self, id: str, entries: Sequence[Entry]) -> None:
+        assert not self.closed
+        await super().append(id, entries)
+
+    async def close(self) -> None:
+        self.closed = True
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_store_is_closed_last_whoever_is_cancelled(backend: str) -> None:
+    async def main() -> None:
+        store = Closing()
+        hub = hub_of(store)
+        await hub.open()
+        running = await hub.begin(meta_of(), lambda: said("ab", every=10.0))
+        began = now()
+        with anyio.move_on_after(1.0):
+            await hub.close(5.0)
+        assert hub.closing
+        assert store.closed
+        assert now() - began == pytest.approx(5.0)
+        end = running.end
+        assert end is not None
+        assert "shutting down" in why(end)
+
+    virtually(backend, main)
+
+
 class Broken(Scripted):
     async def batch(self) -> list[Event]:
         raise RuntimeError("the key sk-secret is none")
