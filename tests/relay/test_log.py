@@ -379,6 +379,7 @@ def test_the_end_alone_is_told_again() -> None:
     log.written(sealed.number)
     for _ in range(2):
         place = log.asked(log.cursor(Place(2, 2)))
+        assert place is not None
         assert place == Place(2, 1)
         assert log.read(place) == [(Place(2, 2), COMPLETE)]
         # And nothing changes where the start is gone.
@@ -391,6 +392,7 @@ def test_the_end_is_told_again_where_nothing_else_is_kept() -> None:
     assert sealed is not None
     log.written(sealed.number)
     place = log.asked(log.cursor(Place(3, 1)))
+    assert place is not None
     assert place == Place(2, 2)
     assert log.trim(0.0) == 3
     assert log.asked(log.cursor(Place(3, 1))) == place

@@ -10,10 +10,19 @@ from typing import Any
 import anyio
 import pytest
 
-from sans_io_stream import ErrorInfo, Event, StreamEnd, TextDelta, Transcript, decode
+from sans_io_stream import (
+    ErrorInfo,
+    Event,
+    ResumePoint,
+    StreamEnd,
+    TextDelta,
+    Transcript,
+    decode,
+)
 from sans_io_stream.encoding import Encoder
 from sans_io_stream.events import encode_event
-from sans_io_stream.relay import START, Entry, Retention
+from sans_io_stream.relay import START, Entry, Place, Retention
+from sans_io_stream.resume import ResumeOrigin
 from sans_io_stream_adapters.relay.hub import Hub, Running
 from sans_io_stream_adapters.relay.memory import MemoryStore
 from sans_io_stream_adapters.relay.reading import Reader
@@ -333,6 +342,30 @@ def test_a_client_that_leaves_as_its_stream_begins_ends_nothing(backend: str) ->
         running = await hub.find(meta_of().id)
         assert running is not None
         assert text_of(await read(running)) == "abc"
+
+    virtually(backend, main)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_each_record_of_a_read_is_an_entry_with_its_token(backend: str) -> None:
+    points = [ResumePoint(n, n, ResumeOrigin("openai-responses", "sequence")) for n in (1, 2)]
+    batch: list[Event] = [TextDelta("a"), points[0], TextDelta("b"), TextDelta("c"), points[1]]
+
+    async def main() -> None:
+        hub = hub_of()
+        await hub.open()
+        done: list[Event] = [StreamEnd("complete")]
+        running = await hub.begin(meta_of(), lambda: Scripted((0.0, batch), (9.0, done)))
+        await anyio.sleep(1.0)
+        assert running.log.last == Place(2, 2)
+        assert running.log.token == points[1].token
+        kept = await hub.store.read(meta_of().id)
+        assert [(one.number, one.token) for one in kept] == [
+            (1, points[0].token),
+            (2, points[1].token),
+        ]
+        assert text_of(await read(running)) == "abc"
+        await hub.close(1.0)
 
     virtually(backend, main)
 
