@@ -86,23 +86,46 @@ class StreamLog:
         retention: Retention | None = None,
         heartbeat: float = 15.0,
     ) -> StreamLog:
-        """The log that was written down as these entries, all of them or the last ones.
-
-        Whoever goes on with it asks the provider from ``token``; events that were written behind
-        that come again, and are left out. Raises ``ValueError`` where the numbers do not follow
-        one another.
+        """The log that was written down as these entries, all of them or the last ones, for whoever
+        goes on with it: see ``follow`` and ``go_on``. Raises ``ValueError`` where the numbers do
+        not follow one another.
         """
         log = cls(id, now, retention, heartbeat)
-        for one in entries:
-            if log._entries and one.number != log._last + 1:
-                raise ValueError(f"entry {one.number} does not follow entry {log._last}")
-            if not log._entries and one.number > 1:
-                # How long the one before it was is not known: no cursor there is a good one.
-                log._before = Place(one.number - 1, -1)
-            log._keep(one)
-        log.written(log._last)
-        log._again = log._since
+        log.follow(entries)
+        log.go_on()
         return log
+
+    # ---- when another one writes
+
+    def follow(self, entries: Iterable[Entry]) -> None:
+        """These are what another writer has written: readers may have them.
+
+        What was appended here and is not written is dropped, and what is here already is left
+        out. Where the first one does not follow, what is missing is no longer kept, and nothing
+        before it is. Raises ``ValueError`` where the numbers do not follow one another, or stand
+        behind the end; those before are there then.
+        """
+        self._take_back()
+        before: int | None = None
+        try:
+            for one in entries:
+                if before is not None and one.number != before + 1:
+                    raise ValueError(f"entry {one.number} does not follow entry {before}")
+                before = one.number
+                if before <= self._last:
+                    continue
+                if self._end is not None:
+                    raise ValueError(f"entry {before} stands behind the end")
+                if before > self._last + 1:
+                    self._jump(before)
+                self._keep(one)
+        finally:
+            self.written(self._last)
+
+    def go_on(self) -> None:
+        """Write it from here on: the provider is asked from ``token``. Events that were written
+        behind that come again, and are left out."""
+        self._again = self._since
 
     # ---- writing
 
@@ -226,6 +249,11 @@ class StreamLog:
         return self._end if self._written == self._last else None
 
     @property
+    def unwritten(self) -> bool:
+        """Something was appended that is not written yet."""
+        return self._written < self._last
+
+    @property
     def sealed(self) -> bool:
         """Nothing more is appended."""
         return self._end is not None
@@ -262,6 +290,25 @@ class StreamLog:
         return self.sealed and now >= self._touched + self.retention.seconds
 
     # ---- within
+
+    def _take_back(self) -> None:
+        """Drop what is not written."""
+        count = self._last - self._written
+        if count:
+            self._kept -= sum(one.size for one in self._entries[-count:])
+            del self._entries[-count:]
+            self._last = self._written
+            self._end = None
+
+    def _jump(self, number: int) -> None:
+        """Nothing before that entry is kept."""
+        self._entries.clear()
+        self._gone = self._kept = 0
+        self._last = self._written = number - 1
+        # Of which token it is behind is not known either.
+        self._token, self._since = None, 0
+        # How long the one before it was is not known: no cursor there is a good one.
+        self._before = Place(self._last, -1)
 
     def _new(self, events: Iterable[Event]) -> tuple[Event, ...]:
         """Those that are the clients' business, and were not written before a crash."""
