@@ -48,6 +48,10 @@ TELLING = frozenset({"native"})
 somebody."""
 
 
+ELSEWHERE = ErrorInfo("overloaded", "the relay is shutting down", status=503, retryable=True)
+"""Of a stream that goes on at another worker."""
+
+
 class BrokenOff(Exception):
     """A response that must not end in order; the server closes its connection."""
 
@@ -121,16 +125,16 @@ async def send_stream(
         while data := data or await reader.next():
             await send({"type": "http.response.body", "body": data, "more_body": True})
             data = b""
-        if not untold(running, encoder):
+        if not unfinished(reader):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
-    if untold(running, encoder):
+    if unfinished(reader):
         raise BrokenOff
 
 
 async def failed_at_once(running: Running, patience: float) -> bool:
     """Whether the stream ends within so many seconds, and nothing of an answer has come."""
     with anyio.move_on_after(patience):
-        while running.end is None and running.log.last == START:
+        while running.end is None and running.log.last == START and not running.gone:
             await running.changed()
     return running.in_vain
 
@@ -169,6 +173,13 @@ class Attended:
         raise ConnectionAbortedError("the client left") from None
 
 
+def unfinished(reader: Reader) -> bool:
+    """Whether what was written is to be broken off: it does not say how the stream ended, or that
+    goes on elsewhere."""
+    running = reader.running
+    return (running.gone and not reader.over) or untold(running, reader.encoder)
+
+
 def untold(running: Running, encoder: Encoder) -> bool:
     """Whether what was written does not say how the stream ended."""
     end = running.end
@@ -180,7 +191,9 @@ async def send_collected(running: Running, format: str, receive: Receive, send: 
     """The whole answer as one document, when it is there; or the error that it ended with."""
     async with Attended(running, receive):
         transcript = await collected(running)
-        assert transcript.end is not None
+        if transcript.end is None:
+            await send_refusal(send, format, ELSEWHERE, [("x-stream-id", running.meta.id)])
+            return
         if transcript.end.outcome != "complete":
             await send_end(send, running, format, transcript.end)
             return
@@ -189,7 +202,7 @@ async def send_collected(running: Running, format: str, receive: Receive, send: 
 
 
 async def collected(running: Running) -> Transcript:
-    """The whole answer, waiting for its end."""
+    """The whole answer, waiting for its end; without one where this process is left first."""
     transcript = Transcript()
     place = START
     while transcript.end is None:
@@ -203,6 +216,8 @@ async def collected(running: Running) -> Transcript:
             transcript.extend(event for _, event in found)
         elif running.lost is not None:
             transcript.add(running.lost)
+        elif running.gone:
+            break
         else:
             await running.changed()
     return transcript

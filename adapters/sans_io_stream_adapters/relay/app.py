@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import msgspec
 
-from sans_io_stream import ErrorInfo, StreamEnd
+from sans_io_stream import ErrorInfo
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of
 from sans_io_stream_adapters.logs import LOG
 
@@ -49,8 +49,6 @@ if TYPE_CHECKING:
     from .exposition import Exposition
 
 __all__ = ["Relay"]
-
-CANCELLED = StreamEnd("cancelled", ErrorInfo("cancelled", "the client ended it"))
 
 
 class Relay:
@@ -265,24 +263,26 @@ class Relay:
 
     async def _found(self, cursor: str, owner: ClientKey) -> tuple[Running, Place]:
         """The stream of a cursor, and the place in it. Raises ``CursorGone``."""
-        running = await self._mine(place_of(cursor)[0], owner)
+        id, place = place_of(cursor)
+        running = await self._mine(id, owner, place.entry)
         if running is None:
             raise CursorGone
         return running, running.log.place(cursor)
 
-    async def _mine(self, id: str, owner: ClientKey) -> Running | None:
-        """A stream, if it belongs to that key."""
-        running = await self.hub.find(id)
+    async def _mine(self, id: str, owner: ClientKey, entry: int = 0) -> Running | None:
+        """A stream, if it belongs to that key; with that entry, if it is there."""
+        running = await self.hub.find(id, entry)
         return None if running is None or running.meta.owner != owner.name else running
 
     async def read(
         self, request: Request, owner: ClientKey, id: str, receive: Receive, send: Send
     ) -> None:
         """Read a stream, from a cursor or from its start."""
-        running = await self._mine(id, owner)
+        cursor = cursor_in(request)
+        entry = 0 if cursor is None else place_of(cursor.word)[1].entry
+        running = await self._mine(id, owner, entry)
         if running is None:
             raise CursorGone
-        cursor = cursor_in(request)
         if cursor is not None:
             running.log.place(cursor.word)
             await self._go_on(cursor, owner, request, "native", {}, receive, send)
@@ -297,7 +297,7 @@ class Relay:
         running = await self._mine(id, owner)
         if running is None:
             raise CursorGone
-        running.stop(CANCELLED)
+        await self.hub.end(running)
         await send_whole(send, 204, headers=[("x-stream-id", id)])
 
     async def ticket(

@@ -3,40 +3,41 @@
 One task takes each provider's stream, whoever reads it: what comes is appended to the log,
 written to the store, and only then shown. Readers wait for a change and hold up nobody. A stream
 that nobody reads goes on until the time or the size that is configured for it is over.
+
+Where several workers have one store, streams of other workers are followed (``sharing``), and
+those of dead ones taken over (``recovering``).
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
 from sans_io_stream import ErrorInfo, Event, StreamEnd, Usage
-from sans_io_stream.relay import START, Entry, Retention, StreamLog, entries_of
-from sans_io_stream.usage import merge_usage
+from sans_io_stream.relay import Entry, Retention, StreamLog, entries_of
 from sans_io_stream_adapters.logs import LOG
 
 from .background import Background
 from .metrics import Metrics
-from .runtimes import changes
-from .store import Meta, Store, StoreError
+from .recovering import Again, Recovery
+from .running import CANCELLED, LOST, Running, Writing, interrupted
+from .sharing import Sharing, shared
+from .store import Meta, Overtaken, Store, StoreError, Taken, TooMany, read_all
 
 if TYPE_CHECKING:
     from .passing import Source
 
-__all__ = ["Hub", "Running", "interrupted"]
+__all__ = ["Hub", "Open", "Running", "interrupted"]
 
-AT_ONCE = 1024
-"""Entries that are read from a store at once."""
 TICK = 5.0
 """Seconds between two looks at what is to be given up, or dropped."""
 IDLE = 60.0
-"""Seconds for which a finished stream that nobody reads is kept beside the store."""
-
+"""Seconds for which a stream that nobody reads is kept beside the store, once it is finished or
+where another worker writes it."""
 NOT_KEPT = StreamEnd(
     "failed", ErrorInfo("server", "the relay could not keep the stream", retryable=True)
 )
@@ -45,72 +46,9 @@ Open = Callable[[], "Source"]
 
 
 class Over(Protocol):
-    """What is told of a stream that ended here."""
+    """What is told of a stream that ended here, or that another worker goes on with."""
 
     async def __call__(self, running: Running, *, kept: bool) -> None: ...
-
-
-def interrupted(why: str) -> StreamEnd:
-    """The end of a stream that nobody goes on with."""
-    return StreamEnd("interrupted", ErrorInfo("truncated", why, retryable=True))
-
-
-class Running:
-    """One stream in this process: its log, and who waits for more of it."""
-
-    def __init__(self, meta: Meta, log: StreamLog, now: float) -> None:
-        self.meta = meta
-        self.log = log
-        self.readers = 0
-        self.left = now
-        """When somebody read it last."""
-        self.unread = 0
-        """Bytes that came since."""
-        self.stopped: StreamEnd | None = None
-        """How it is to end, if it was stopped."""
-        self.usages: dict[int, Usage] = {}
-        """The last counts of each generation."""
-        self.lost: StreamEnd | None = None
-        """Why it can be read no further, though its log has no end: it could not be kept."""
-        self.scope = anyio.CancelScope()
-        self._changes = changes()
-
-    @property
-    def end(self) -> StreamEnd | None:
-        """Its end, once readers may have it."""
-        return self.lost or self.log.end
-
-    @property
-    def in_vain(self) -> bool:
-        """It has ended, by nobody's wish, and nothing of an answer had come."""
-        end, log = self.end, self.log
-        if end is None or end.outcome not in ("failed", "interrupted") or log.first > 1:
-            return False
-        return all(isinstance(event, StreamEnd) for _, event in log.read(START, 1))
-
-    def changed(self, due: float = math.inf) -> Awaitable[bool]:
-        """Wait for anything that a reader may have. False where ``due`` came first, on the
-        loop's clock."""
-        return self._changes.wait(due)
-
-    def now(self) -> float:
-        """The time on the loop's clock."""
-        return self._changes.now()
-
-    def wake(self) -> None:
-        """There is something."""
-        self._changes.wake()
-
-    def count(self, usage: Usage) -> None:
-        """Counts came."""
-        known = self.usages.get(usage.generation)
-        self.usages[usage.generation] = merge_usage(known, usage)
-
-    def stop(self, end: StreamEnd) -> None:
-        """End the generation, like this."""
-        if self.stopped is None and not self.log.sealed:
-            self.stopped = end
-            self.scope.cancel()
 
 
 class Hub:
@@ -144,39 +82,33 @@ class Hub:
         self._away_seconds = away_seconds
         self._away_bytes = away_bytes
         self._streams: dict[str, Running] = {}
+        self.sharing: Sharing | None = None
+        others = shared(store)
+        if others is not None:
+            self.sharing = Sharing(others, self._streams, clock, self._ended_elsewhere)
+        self._recovery = Recovery(self)
+        # What goes on until the store is closed, whether streams are made or not.
+        self._upkeep = Background()
         # Scopes belong to a loop, which an application is made without.
         self._housekeeping: anyio.CancelScope | None = None
         self._draining: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Make the store ready, and look after the streams from now on."""
+        await self._rest()
         await self.store.open()
         self.closing = False
         self._streams.clear()
+        self._recovery = Recovery(self)
         self._housekeeping = anyio.CancelScope()
-        self.background.start(self._look_after, self._housekeeping)
+        self._upkeep.start(self._look_after, self._housekeeping)
 
-    async def recover(self, again: Callable[[Meta, str], Open | None]) -> None:
-        """Go on with the streams whose process died: ``again`` gives what opens a stream behind
-        the provider's token, None where the provider cannot go on exactly. Those are sealed, and
-        so are those whose last entry has no token: from an older one it would come again."""
-        for meta in await self.store.orphans():
-            try:
-                if not await self.store.take(meta.id):
-                    continue
-                self.metrics.taken_over()
-                entries = await self._entries(meta.id)
-            except StoreError:
-                # Whoever asks for it is told. The others are no worse for it.
-                continue
-            running = self._streams[meta.id] = self._revive(meta, entries)
-            token = entries[-1].token if entries else None
-            opening = again(meta, token) if token is not None else None
-            if opening is None:
-                end = interrupted("the relay was stopped while the provider answered")
-                await self._seal(running, end)
-            else:
-                self.background.start(self._generate, running, opening)
+    async def recover(self, again: Again) -> None:
+        """Go on with the streams whose process died, and where the store is shared look for more
+        from now on: see ``Recovery``. Raises ``StoreError``."""
+        await self._recovery.once(again)
+        if self.sharing is not None:
+            self._recovery.start(again, self.sharing.store.lease)
 
     async def begin(self, meta: Meta, opening: Open, most: int | None = None) -> Running:
         """A stream begins; ``most`` is how many its owner may have. Raises what ``Store.create``
@@ -185,43 +117,59 @@ class Hub:
         log = StreamLog(meta.id, now, self.retention, self.heartbeat)
         # It is there before its idempotency key can be found in the store.
         running = self._streams[meta.id] = Running(meta, log, now)
+        running.write(now)
         try:
             # What the store has is generated, also where the client leaves just now.
             with anyio.CancelScope(shield=True):
                 await self.store.create(meta, most)
-        except BaseException:
+        except (Taken, TooMany):
             del self._streams[meta.id]
             raise
+        except BaseException:
+            # Whether it is there nobody knows. If so it has to get an end.
+            del self._streams[meta.id]
+            self._recovery.owe(meta)
+            raise
         self.metrics.of(meta.provider, meta.model).begun += 1
-        self.background.start(self._generate, running, opening)
+        self.generate(running, opening)
         return running
 
     async def forget(self, id: str) -> None:
         """Drop a stream that is over. Raises ``StoreError``."""
         await self.store.delete(id)
-        self._streams.pop(id, None)
+        await self._drop(id)
 
-    async def find(self, id: str) -> Running | None:
-        """The stream of that id, if it is still kept."""
+    async def end(self, running: Running) -> None:
+        """A client ends a generation, whoever writes it. Raises ``StoreError``."""
+        running.stop(CANCELLED)
+        # Its writer may die before it is sealed, this process as well as another: the store knows.
+        if self.sharing is not None and running.end is None:
+            await self.sharing.store.tell(running.meta.id, "end")
+
+    async def find(self, id: str, entry: int = 0) -> Running | None:
+        """The stream of that id, if it is still kept; with that entry, if it is written: a client
+        may have seen it at another worker."""
         running = self._streams.get(id)
         if running is None:
             meta = await self.store.find(id)
             if meta is None:
                 return None
-            revived = self._revive(meta, await self._entries(id))
+            revived = self._revive(meta, await read_all(self.store, id))
             # Another request may have been faster.
             running = self._streams.setdefault(id, revived)
             if running is revived and not running.log.sealed:
-                # Nobody writes it any more: its end could not be kept when it came.
-                await self._seal(running, interrupted("the relay lost the stream"))
+                await self._unsealed(running)
+        if self.sharing is not None and running.writing is None and running.end is None:
+            await self.sharing.visit(running)
+        if self.sharing is not None and entry > running.log.last.entry:
+            await self.sharing.catch_up(running, entry, self.overtaken)
         running.log.trim(self.clock())
         return None if running.log.expired(self.clock()) else running
 
     async def close(self, seconds: float) -> None:
         """Let what runs end within so many seconds, and seal the rest as interrupted."""
         self.closing = True
-        if self._housekeeping is not None:
-            self._housekeeping.cancel()
+        await self._recovery.stop()
         self._draining = anyio.CancelScope(deadline=anyio.current_time() + seconds, shield=True)
         with self._draining:
             await self.background.wait()
@@ -229,26 +177,108 @@ class Hub:
             running.stop(interrupted("the relay is shutting down"))
         with anyio.CancelScope(shield=True):
             await self.background.wait()
+            # Of these an end would be a lie: other workers go on with them.
+            for running in self._streams.values():
+                if running.end is None:
+                    running.gone = True
+                    running.wake()
+            await self._rest()
             await self.store.close()
+
+    async def _rest(self) -> None:
+        """Look after nothing more."""
+        if self._housekeeping is not None:
+            self._housekeeping.cancel()
+        await self._upkeep.wait()
 
     def hurry(self) -> None:
         """Have a ``close`` that waits wait no longer."""
         if self._draining is not None:
             self._draining.cancel()
 
+    # ---- who writes a stream
+
+    async def adopt(self, meta: Meta) -> Running:
+        """A stream as it was written, which this process writes from now on: it has just been
+        taken. Raises ``StoreError``."""
+        id, running = meta.id, self._streams.get(meta.id)
+        if running is None or running.lost is not None:
+            # Where readers were told of an end already, this is another one.
+            if running is not None:
+                del self._streams[id]
+            revived = self._revive(meta, await read_all(self.store, id))
+            # A request may have been faster.
+            running = self._streams.setdefault(id, revived)
+        running.left = self.clock()
+        # What the news have not told yet, and never will.
+        rest = await read_all(self.store, id, running.log.last.entry)
+        if self.sharing is not None:
+            await self.sharing.leave(id)
+        running.follow(rest)
+        running.write(self.clock())
+        if self.sharing is not None:
+            # Whoever reads it elsewhere says so soon.
+            running.hear(self.clock())
+        return running
+
+    def generate(self, running: Running, opening: Open) -> None:
+        """Take what the provider says, in the background, for as long as this process writes."""
+        assert running.writing is not None
+        self.background.start(self._generate, running, running.writing, opening)
+
+    async def seal(self, running: Running, end: StreamEnd) -> None:
+        """End a stream that this process writes, as it was stopped or else like this."""
+        if running.writing is not None:
+            await self._seal(running, running.writing, end)
+
+    async def overtaken(self, running: Running, writing: Writing) -> None:
+        """Another worker writes it: readers go on with what that one writes."""
+        if self.sharing is not None and running.writing is writing:
+            await self.sharing.overtaken(running, writing)
+            if self.over is not None:
+                await self.over(running, kept=False)
+
+    def running(self, id: str) -> Running | None:
+        """The stream of that id, as far as this process has it already."""
+        return self._streams.get(id)
+
+    def _ended_elsewhere(self, id: str) -> None:
+        """A client has ended a stream of this process, at another worker."""
+        running = self._streams.get(id)
+        if running is not None and running.writing is not None:
+            running.stop(CANCELLED)
+        else:
+            self._recovery.end(id)
+
+    async def _unsealed(self, running: Running) -> None:
+        """One that has no end, and is not written here."""
+        if self.sharing is None or self._recovery.owes(running.meta.id):
+            # Nobody writes it any more: its end could not be kept when it came.
+            running.write(self.clock())
+            await self.seal(running, LOST)
+        else:
+            await self.sharing.follow(running)
+
+    async def _drop(self, id: str) -> None:
+        """Keep nothing of it beside the store."""
+        self._streams.pop(id, None)
+        if self.sharing is not None:
+            await self.sharing.leave(id)
+
     # ---- one stream
 
-    async def _generate(self, running: Running, opening: Open) -> None:
+    async def _generate(self, running: Running, writing: Writing, opening: Open) -> None:
         """Take the provider's stream to its end, whoever reads it."""
         end = interrupted("the provider's stream was left")
         series = self.metrics.of(running.meta.provider, running.meta.model)
         series.running += 1
         try:
-            with running.scope:
+            with writing.scope:
                 async with opening() as stream:
+                    writing.source = stream
                     while batch := await stream.batch():
                         with anyio.CancelScope(shield=True):
-                            await self._keep(running, batch)
+                            await self._keep(running, writing, batch)
                         self._consider(running, self.clock())
         except Exception as error:  # noqa: BLE001
             # A task of the loop's must not raise. What the error says is not for clients.
@@ -257,10 +287,12 @@ class Hub:
         finally:
             series.running -= 1
             with anyio.CancelScope(shield=True):
-                await self._seal(running, running.stopped or end)
+                await self._seal(running, writing, end)
 
-    async def _keep(self, running: Running, batch: list[Event]) -> None:
+    async def _keep(self, running: Running, writing: Writing, batch: list[Event]) -> None:
         """Append, write, show."""
+        if running.writing is not writing:
+            return
         log, now, came = running.log, self.clock(), running.now()
         for event in batch:
             if type(event) is Usage:
@@ -272,17 +304,22 @@ class Hub:
                 entries.append(log.seal(last, now, events[:-1]))
             else:
                 entries.append(log.append(events, now, token))
-        await self._write(running, [entry for entry in entries if entry is not None], came)
+        kept = [entry for entry in entries if entry is not None]
+        await self._write(running, writing, kept, came)
 
-    async def _seal(self, running: Running, end: StreamEnd) -> None:
+    async def _seal(self, running: Running, writing: Writing, end: StreamEnd) -> None:
         """Nothing more comes: end it like this, if it has no end of its own."""
-        entry = running.log.seal(end, self.clock())
+        if running.writing is not writing:
+            return
+        entry = running.log.seal(writing.stopped or end, self.clock())
         if entry is not None:
-            await self._write(running, [entry], running.now())
-        if self.over is not None:
+            await self._write(running, writing, [entry], running.now())
+        if self.over is not None and running.writing is writing:
             await self.over(running, kept=running.log.end is not None)
 
-    async def _write(self, running: Running, entries: list[Entry], came: float) -> None:
+    async def _write(
+        self, running: Running, writing: Writing, entries: list[Entry], came: float
+    ) -> None:
         """Entries are safe, and then seen; what cannot be kept ends the stream. ``came`` is when
         they did, on the loop's clock."""
         if not entries or running.lost is not None:
@@ -291,14 +328,24 @@ class Hub:
         handed = running.now()
         try:
             await self.store.append(log.id, entries)
+        except Overtaken:
+            await self.overtaken(running, writing)
+            return
         except StoreError as error:
+            if running.writing is not writing:
+                return
             metrics.store_errors["append"] += 1
             LOG.error("stream %s ends: it cannot be kept: %s", log.id, error)
             running.lost = NOT_KEPT
-            running.scope.cancel()
+            self._recovery.owe(running.meta)
+            writing.scope.cancel()
             running.wake()
             return
+        if running.writing is not writing:
+            # It was overtaken meanwhile. The news tell whether that was written before.
+            return
         log.written(entries[-1].number)
+        writing.wrote = self.clock()
         now, size = running.now(), sum(entry.size for entry in entries)
         metrics.store_append.add(now - handed)
         metrics.shown.add(now - came)
@@ -315,7 +362,7 @@ class Hub:
 
     def _consider(self, running: Running, now: float) -> None:
         """Give a stream up that nobody has read for too long."""
-        if running.readers:
+        if running.readers or now < running.read_until:
             running.left, running.unread = now, 0
         elif self._away_seconds is not None and now - running.left > self._away_seconds:
             running.stop(interrupted("nobody read it any more"))
@@ -325,47 +372,43 @@ class Hub:
     # ---- all of them
 
     async def _look_after(self, scope: anyio.CancelScope) -> None:
-        """Give up, forget and drop what is due, every few seconds."""
+        """Give up, forget and drop what is due, every few seconds; hear of other workers."""
         with scope:
-            while True:
-                await anyio.sleep(TICK)
-                await self.tidy()
+            async with anyio.create_task_group() as group:
+                if self.sharing is not None:
+                    group.start_soon(self.sharing.listen)
+                while True:
+                    await anyio.sleep(TICK)
+                    await self.tidy()
 
     async def tidy(self) -> None:
         """Do at once what is done every few seconds."""
         now = self.clock()
         for id, running in list(self._streams.items()):
-            if running.end is None:
+            if running.writing is not None and running.end is None:
                 self._consider(running, now)
-            elif not running.readers and now - running.left > IDLE:
-                del self._streams[id]
             elif running.readers:
                 running.left = now
+            elif now - running.left > IDLE:
+                await self._drop(id)
         try:
+            if self.sharing is not None:
+                await self.sharing.look_after()
             for id in await self.store.ended_before(now - self.retention.seconds):
                 await self.store.delete(id)
-                self._streams.pop(id, None)
+                await self._drop(id)
         except StoreError:
-            # What cannot be dropped today is dropped another time.
+            # What cannot be done today is done another time.
             self.metrics.store_errors["tidy"] += 1
 
     def _revive(self, meta: Meta, entries: list[Entry]) -> Running:
         now = self.clock()
-        log = StreamLog.of(meta.id, entries, now, self.retention, self.heartbeat)
+        log = StreamLog(meta.id, now, self.retention, self.heartbeat)
         running = Running(meta, log, now)
-        for one in entries:
-            for event in one.events:
-                if type(event) is Usage:
-                    running.count(event)
+        running.follow(entries)
         return running
 
     @property
     def readers(self) -> int:
         """How many responses streams are read through."""
         return sum(running.readers for running in self._streams.values())
-
-    async def _entries(self, id: str) -> list[Entry]:
-        found: list[Entry] = []
-        while more := await self.store.read(id, found[-1].number if found else 0, AT_ONCE):
-            found += more
-        return found

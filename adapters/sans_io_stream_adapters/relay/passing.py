@@ -60,6 +60,10 @@ class Source(Protocol):
 
     async def batch(self) -> list[Event]: ...
 
+    def hand_over(self) -> None:
+        """Somebody else goes on with it: when it is left, the provider does not end it."""
+        ...
+
 
 def secrets_of(upstream: Upstream) -> tuple[str, ...]:
     """The credentials that an upstream is asked with."""
@@ -128,6 +132,7 @@ class Passed:
         self._stream = stream
         self._teller = teller
         self._open = open
+        self._ends = True
 
     async def __aenter__(self) -> Self:
         return self
@@ -138,7 +143,7 @@ class Passed:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        asked = self._stream.stop_request()
+        asked = self._stream.stop_request() if self._ends else None
         with anyio.move_on_after(STOPS_WITHIN, shield=True):
             await self._stream.aclose()
             if asked is not None:
@@ -147,6 +152,10 @@ class Passed:
     async def batch(self) -> list[Event]:
         """The next events; none behind the end."""
         return [self._teller.tell(event) for event in await self._stream.batch()]
+
+    def hand_over(self) -> None:
+        """As ``Source.hand_over``."""
+        self._ends = False
 
     async def _ask_to_stop(self, asked: HTTPRequest) -> None:
         """Have the provider end a generation. What it answers makes no difference any more."""

@@ -38,7 +38,8 @@ class Reader(LogReader):
             await checkpoint()
 
     async def next(self) -> bytes:
-        """The next bytes, waiting for them; empty behind the end."""
+        """The next bytes, waiting for them; empty behind the end, and where the stream is read
+        here no more but goes on: then it is not ``over``."""
         running = self.running
         # Whoever asks has just taken what was there before.
         due = self.log.heartbeat_due(running.now())
@@ -52,6 +53,8 @@ class Reader(LogReader):
                 return data
             if running.lost is not None:
                 return self.end(running.lost)
+            if running.gone:
+                return b""
             if not await running.changed(due):
                 return self.heartbeat()
             waited = True

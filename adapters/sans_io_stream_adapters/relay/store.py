@@ -13,7 +13,7 @@ call is cancelled. After an ``append`` that was cancelled the same number is ref
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import msgspec
 
@@ -21,7 +21,7 @@ from sans_io_stream.relay import Entry
 
 __all__ = [
     "Meta", "News", "Overtaken", "Shared", "Spent", "Store", "StoreError", "Taken", "TooMany",
-    "follow",
+    "follow", "read_all",
 ]  # fmt: skip
 
 
@@ -169,6 +169,7 @@ class News(msgspec.Struct, frozen=True):
     word: Literal["end", "read"] | None = None
 
 
+@runtime_checkable
 class Shared(Store, Protocol):
     """A store that several workers have at once. Who creates a stream writes it, until its
     worker has given no sign of life for ``lease`` seconds and another one has taken it over.
@@ -210,3 +211,15 @@ def follow(entries: Sequence[Entry], last: int, sealed: bool) -> None:
                 "which counts on from what is there"
             )
         last, sealed = one.number, one.seals
+
+
+AT_ONCE = 1024
+"""Entries that are read from a store at once."""
+
+
+async def read_all(store: Store, id: str, after: int = 0) -> list[Entry]:
+    """The entries with numbers above ``after``, all that are kept. Raises ``StoreError``."""
+    found: list[Entry] = []
+    while more := await store.read(id, found[-1].number if found else after, AT_ONCE):
+        found += more
+    return found

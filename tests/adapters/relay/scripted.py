@@ -56,6 +56,7 @@ class Scripted:
         self.closed = False
         self.observers: Sequence[Observer] = ()
         self._watches: list[Watch] | None = None
+        self.handed_over = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,6 +71,9 @@ class Scripted:
 
     async def aclose(self) -> None:
         self.closed = True
+
+    def hand_over(self) -> None:
+        self.handed_over = True
 
     def stop_request(self) -> None:
         return None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from sans_io_stream import StreamEnd, TextDelta
+from sans_io_stream import Event, StreamEnd, TextDelta
 from sans_io_stream.relay.entries import entry
 from sans_io_stream_adapters.relay.hub import Hub, Open
 from sans_io_stream_adapters.relay.memory import MemoryStore
@@ -91,11 +91,31 @@ def test_a_stream_goes_on_behind_its_last_token(backend: str) -> None:
     run(backend, main)
 
 
+@BACKENDS
+def test_what_comes_again_behind_the_last_token_is_left_out(backend: str) -> None:
+    """Not every record has a token: from the last one the provider says what followed once more."""
+
+    def again_and_more() -> Scripted:
+        more: list[Event] = [TextDelta("3 "), TextDelta("rest"), StreamEnd("complete")]
+        return Scripted((0.0, [TextDelta("2 ")]), (0.0, more))
+
+    async def main() -> None:
+        again = Again(again_and_more)
+        entries = said(1, "t1"), said(2, None), said(3, None)
+        hub = await recovered(MemoryStore(), again, *entries)
+        assert again.asked == [(id_of(1), "t1")]
+        assert await outcome_of(hub, 1) == "complete"
+        kept = await hub.store.read(id_of(1))
+        texts = [one.text for e in kept for one in e.events if isinstance(one, TextDelta)]
+        assert texts == ["1 ", "2 ", "3 ", "rest"]
+        await hub.close(1.0)
+
+    run(backend, main)
+
+
 SEALED = {
     "nothing was said": [],
-    "without any token": [said(1, None)],
-    # From the token it would come again.
-    "the last one without a token": [said(1, "t1"), said(2, None)],
+    "without any token": [said(1, None), said(2, None)],
 }
 
 

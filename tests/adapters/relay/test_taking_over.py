@@ -1,0 +1,268 @@
+"""What becomes of the streams of a worker that dies, or is taken for dead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import anyio
+import pytest
+
+from sans_io_stream import Event, ResumePoint, StreamEnd, TextDelta
+from sans_io_stream.resume import ResumeOrigin
+from sans_io_stream_adapters.relay.hub import Hub, Open, Running
+from sans_io_stream_adapters.relay.store import Meta, StoreError
+
+from .scripted import DONE, Scripted, meta_of, now, said, virtually
+from .shared import LEASE, Common, View
+from .test_hub import ended, read, text_of, why
+from .test_sharing import ID, both, found, nothing_again, started
+
+if TYPE_CHECKING:
+    from sans_io_stream.relay import Entry
+
+POINT = ResumePoint(1, 1, ResumeOrigin("openai-responses", "sequence"))
+
+
+def letters(text: str) -> list[Event]:
+    return [TextDelta(letter) for letter in text]
+
+
+@both
+def test_a_dead_workers_stream_goes_on_where_its_provider_does(backend: str) -> None:
+    """Behind its last token, without what was written behind that. Readers notice nothing, at the
+    new writer or anywhere."""
+    asked: list[tuple[str, str]] = []
+
+    def again(meta: Meta, token: str) -> Open | None:
+        asked.append((meta.id, token))
+        return lambda: Scripted((0.0, letters("bcd")), (1.0, letters("e")), (1.0, [*DONE]))
+
+    async def main() -> None:
+        common = Common()
+        one, dies = await started(common, "one")
+        first = Scripted((1.0, [*letters("a"), POINT]), (1.0, letters("bc")), (100.0, letters("d")))
+        await one.begin(meta_of(), lambda: first)
+        two, _ = await started(common, "two", again)
+        three, _ = await started(common, "three", again)
+        texts = list[str]()
+
+        async def reads(hub: Hub) -> None:
+            events = await read(await found(hub))
+            assert events[-1] == StreamEnd("complete")
+            texts.append(text_of(events))
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(reads, two)
+            group.start_soon(reads, three)
+            await anyio.sleep(3.0)
+            dies.stop()
+        assert texts == ["abcde"] * 2
+        # One of them has taken it.
+        assert asked == [(ID, POINT.token)]
+        assert common.written[ID][:2] == ["one"] * 2
+        assert len(set(common.written[ID][2:])) == 1
+        common.over.set()
+        for hub in (three, two, one):
+            await hub.close(1.0)
+
+    virtually(backend, main)
+
+
+class Sticky(Scripted):
+    """A provider that takes its time to be left."""
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await anyio.sleep(3.0)
+
+
+def sticky() -> Scripted:
+    return Sticky(*said("abcdef", every=1.0).words)
+
+
+@both
+@pytest.mark.parametrize("told", ["before", "behind"])
+def test_what_was_ended_is_cancelled_by_whoever_takes_it(backend: str, told: str) -> None:
+    """Whether its writer dies before it hears of that, or has answered the client itself."""
+
+    async def main() -> None:
+        common = Common()
+        (one, dies), (two, _) = await started(common, "one"), await started(common, "two")
+        # Its provider is slow to be left: that is when its writer dies.
+        mine = await one.begin(meta_of(), sticky)
+        theirs = await found(two)
+        await anyio.sleep(2.5)
+        if told == "before":
+            dies.stop()
+            await two.end(theirs)
+        else:
+            await one.end(mine)
+            dies.stop()
+        assert (await ended(theirs)).outcome == "cancelled"
+        common.over.set()
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_a_dead_workers_stream_is_sealed_within_the_lease(backend: str) -> None:
+    async def main() -> None:
+        common = Common()
+        (one, dies), (two, _) = await started(common, "one"), await started(common, "two")
+        await one.begin(meta_of(), lambda: said("abcdef", every=2.0))
+        theirs = await found(two)
+        await anyio.sleep(5.0)
+        dies.stop()
+        died = now()
+        end = await ended(theirs)
+        assert end.outcome == "interrupted"
+        assert LEASE <= now() - died <= LEASE * 4 / 3 + 0.1
+        assert text_of(await read(theirs)) == "ab"
+        assert common.written[ID][-1] == "two"
+        common.over.set()
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_a_stopped_worker_that_comes_back_shows_nothing_that_was_refused(backend: str) -> None:
+    async def main() -> None:
+        common = Common()
+        (one, stops), (two, _) = await started(common, "one"), await started(common, "two")
+        provider = said("abcdef", every=2.0)
+        mine = await one.begin(meta_of(), lambda: provider)
+        seen = dict[str, Any]()
+
+        async def reads(name: str, running: Running) -> None:
+            seen[name] = await read(running)
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(reads, "mine", mine)
+            await anyio.sleep(5.0)
+            group.start_soon(reads, "theirs", await found(two))
+            stops.stop()
+            await anyio.sleep(3 * LEASE)
+            stops.come_back()
+        assert common.refused == [("one", ID)]
+        assert text_of(seen["mine"]) == text_of(seen["theirs"]) == "ab"
+        assert seen["mine"][-1] == seen["theirs"][-1] == mine.end
+        # Where somebody goes on with it the provider must not end it.
+        assert provider.closed
+        assert provider.handed_over
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_who_was_taken_for_dead_notices_though_its_provider_is_silent(backend: str) -> None:
+    async def main() -> None:
+        common = Common()
+        (one, stops), (two, _) = await started(common, "one"), await started(common, "two")
+        provider = said("ab", first=1.0, every=10_000.0)
+        mine = await one.begin(meta_of(), lambda: provider)
+        await anyio.sleep(5.0)
+        stops.stop()
+        await anyio.sleep(3 * LEASE)
+        stops.come_back()
+        with anyio.fail_after(LEASE):
+            assert (await ended(mine)).outcome == "interrupted"
+        assert common.refused == []
+        await anyio.sleep(0.1)
+        assert provider.closed
+        assert provider.handed_over
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_what_could_not_be_kept_gets_an_end_from_its_writer(backend: str) -> None:
+    """Nobody else can give it one while that lives."""
+
+    async def main() -> None:
+        common = Common()
+        (one, view), (two, _) = await started(common, "one"), await started(common, "two")
+        mine = await one.begin(meta_of(), lambda: said("abcdef", every=2.0))
+        theirs = await found(two)
+        await anyio.sleep(5.0)
+        view.away = True
+        end = await ended(mine)
+        assert end.outcome == "failed"
+        await anyio.sleep(20.0)
+        assert theirs.end is None
+        view.away = False
+        end = await ended(theirs)
+        assert end.outcome == "interrupted"
+        assert "lost the stream" in why(end)
+        assert (await found(one)).end == end
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+@pytest.mark.parametrize("arrives", [True, False])
+def test_a_stream_of_which_nobody_knows_whether_it_began_gets_an_end(
+    backend: str, arrives: bool
+) -> None:
+    class Unclear(View):
+        async def create(self, meta: Meta, most: int | None = None) -> None:
+            if arrives:
+                await super().create(meta, most)
+            raise StoreError("the connection broke")
+
+    async def main() -> None:
+        common = Common()
+        view = common.views["one"] = Unclear(common, "one")
+        one = Hub(view, clock=now)
+        await one.open()
+        await one.recover(nothing_again)
+        with pytest.raises(StoreError):
+            await one.begin(meta_of(key="k"), lambda: said("never"))
+        await anyio.sleep(LEASE)
+        assert common.unsealed == []
+        assert not one._recovery.owes(ID)  # pyright: ignore[reportPrivateUsage]
+        running = await one.find(ID)
+        assert (running is not None and running.in_vain) is arrives
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_what_was_taken_and_could_not_be_read_is_tried_again(backend: str) -> None:
+    class Hiccup(View):
+        fails = 2
+
+        async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:
+            if self.fails:
+                self.fails -= 1
+                raise StoreError("the store hiccups")
+            return await super().read(id, after, most)
+
+    async def main() -> None:
+        common = Common()
+        one, dies = await started(common, "one")
+        await one.begin(meta_of(), lambda: said("abcdef", every=1.0))
+        await anyio.sleep(2.5)
+        dies.stop()
+        view = common.views["two"] = Hiccup(common, "two")
+        two = Hub(view, clock=now)
+        await two.open()
+        await two.recover(nothing_again)
+        await anyio.sleep(4 * LEASE)
+        assert view.fails == 0
+        assert common.unsealed == []
+        common.over.set()
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
