@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import pytest
@@ -19,11 +19,11 @@ from sans_io_stream import (
 )
 from sans_io_stream.secret import Secret
 from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
-from sans_io_stream_adapters.relay.passing import Teller, secrets_of
+from sans_io_stream_adapters.relay.passing import Passed, Teller, secrets_of
 from sans_io_stream_adapters.testing import FaultServer
 
 from .asgi import ask, relay_of, talk
-from .scripted import BACKENDS
+from .scripted import BACKENDS, Scripted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,3 +156,31 @@ def test_a_generation_in_the_background_is_ended_at_the_provider(backend: str) -
 
     with FaultServer("openai-responses", text="x" * 100, pieces=50, speed=5.0) as server:
         anyio.run(main, backend=backend)
+
+
+class Endable(Scripted):
+    """A stream whose provider goes on without a reader, until it is told to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+
+    def stop_request(self) -> None:
+        self.asked += 1
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_what_another_worker_goes_on_with_is_not_ended(backend: str) -> None:
+    async def main() -> None:
+        stream, nobody = Endable(), None
+        async with Passed(cast("Any", stream), teller(), cast("Any", nobody)):
+            pass
+        assert stream.closed
+        assert stream.asked == 1
+        stream = Endable()
+        async with Passed(cast("Any", stream), teller(), cast("Any", nobody)) as left:
+            left.hand_over()
+        assert stream.closed
+        assert stream.asked == 0
+
+    anyio.run(main, backend=backend)
