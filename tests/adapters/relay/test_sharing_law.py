@@ -217,8 +217,9 @@ class Run:
             began.set()
 
         worker.hub.background.start(begin)
-        with anyio.move_on_after(5.0):
-            await began.wait()
+        while not began.is_set() and not worker.dead:
+            with anyio.move_on_after(5.0):
+                await began.wait()
         if await self.common.store.find(provider.meta.id) is None:
             return
         async with anyio.create_task_group() as clients:
