@@ -279,3 +279,31 @@ def test_what_was_dropped_while_nobody_told_is_gone(backend: str) -> None:
         await one.close(1.0)
 
     virtually(backend, main)
+
+
+@both
+def test_what_is_followed_again_while_it_is_left_is_followed(backend: str) -> None:
+    class Crossing(View):
+        async def leave(self, id: str) -> None:
+            await anyio.sleep(1.0)
+            await super().leave(id)
+
+    async def main() -> None:
+        common = Common()
+        one, _ = await started(common, "one")
+        view = common.views["two"] = Crossing(common, "two")
+        two = Hub(view, clock=now)
+        await two.open()
+        await one.begin(meta_of(), lambda: said("abcdef", every=5.0))
+        theirs = await found(two)
+        assert two.sharing is not None
+        async with anyio.create_task_group() as group:
+            group.start_soon(two.sharing.leave, ID)
+            await anyio.sleep(0.5)
+            await two.sharing.follow(theirs)
+        assert ID in view.followed
+        await ends_with(theirs, "abcdef")
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)

@@ -10,7 +10,7 @@ import pytest
 from sans_io_stream import Event, ResumePoint, StreamEnd, TextDelta
 from sans_io_stream.resume import ResumeOrigin
 from sans_io_stream_adapters.relay.hub import Hub, Open, Running
-from sans_io_stream_adapters.relay.store import Meta, StoreError
+from sans_io_stream_adapters.relay.store import Meta, News, StoreError
 
 from .scripted import DONE, Scripted, meta_of, now, said, virtually
 from .shared import LEASE, Common, View
@@ -18,6 +18,8 @@ from .test_hub import ended, read, text_of, why
 from .test_sharing import ID, both, found, nothing_again, started
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sans_io_stream.relay import Entry
 
 POINT = ResumePoint(1, 1, ResumeOrigin("openai-responses", "sequence"))
@@ -266,3 +268,99 @@ def test_what_was_taken_and_could_not_be_read_is_tried_again(backend: str) -> No
         await one.close(1.0)
 
     virtually(backend, main)
+
+
+class Deaf(View):
+    """A worker that hears no news."""
+
+    async def news(self) -> list[News]:
+        await anyio.sleep_forever()
+        raise AssertionError
+
+
+@both
+def test_who_takes_over_has_all_that_was_written(backend: str) -> None:
+    """Also what the news would have told him later."""
+
+    async def main() -> None:
+        common = Common()
+        one, dies = await started(common, "one")
+        await one.begin(meta_of(), lambda: said("abcdef", every=2.0))
+        common.views["two"] = Deaf(common, "two")
+        two = Hub(common.views["two"], clock=now)
+        await two.open()
+        await two.recover(nothing_again)
+        theirs = await found(two)
+        await anyio.sleep(5.0)
+        assert theirs.log.last.entry < 3
+        dies.stop()
+        assert (await ended(theirs)).outcome == "interrupted"
+        assert text_of(await read(theirs)) == "ab"
+        kept = await common.store.read(ID)
+        assert [entry.number for entry in kept] == [1, 2, 3, 4]
+        assert not two.metrics.store_errors
+        common.over.set()
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_words_that_come_late_still_come_before_the_end(backend: str) -> None:
+    class Late(View):
+        async def news(self) -> list[News]:
+            found = await super().news()
+            await anyio.sleep(2.0)
+            return found
+
+    async def main() -> None:
+        common = Common()
+        one, dies = await started(common, "one")
+        (three, _) = await started(common, "three")
+        await one.begin(meta_of(), lambda: said("abcdef", every=1.0))
+        await anyio.sleep(2.5)
+        dies.stop()
+        await three.end(await found(three))
+        await three.close(0.0)
+        common.views["two"] = Late(common, "two")
+        two = Hub(common.views["two"], clock=now)
+        await two.open()
+        await two.recover(nothing_again)
+        assert (await ended(await found(two))).outcome == "cancelled"
+        common.over.set()
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_what_was_written_as_its_writer_was_overtaken_is_news(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The answer to an append comes when the log is another one's already."""
+
+    class Slow(Deaf):
+        async def append(self, id: str, entries: Sequence[Entry]) -> None:
+            await super().append(id, entries)
+            await anyio.sleep(1.0)
+
+    async def main() -> None:
+        common = Common()
+        common.views["one"] = Slow(common, "one")
+        one = Hub(common.views["one"], clock=now)
+        await one.open()
+        mine = await one.begin(meta_of(), lambda: said("abcdef", every=5.0))
+        writing = mine.writing
+        assert writing is not None
+        await anyio.sleep(0.5)
+        await one.overtaken(mine, writing)
+        await anyio.sleep(5.0)
+        assert mine.log.last.entry == 0
+        # What is there can be had.
+        assert (await found(one, entry=1)).log.last.entry == 1
+        await one.close(0.0)
+
+    virtually(backend, main)
+    assert "ends" not in caplog.text
