@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sans_io_stream_adapters.relay.memory import MemoryStore
+from sans_io_stream_adapters.relay.redis import RedisStore
 from sans_io_stream_adapters.relay.sqlite import SQLiteStore
+
+from .redis_server import shared_server
 
 if TYPE_CHECKING:
     from sans_io_stream_adapters.relay.store import Store
@@ -16,10 +19,12 @@ __all__ = ["BACKENDS", "STORES", "Kind"]
 
 
 class Kind(NamedTuple):
-    """How a store is made in a directory of its own, and whether its streams outlive it."""
+    """How a store is made in a directory of its own, whether its streams outlive it, and how
+    many examples of a search are worth their time."""
 
     make: Callable[[Path], Store]
     outlives: bool
+    examples: int = 20
 
 
 def in_memory(path: Path) -> Store:
@@ -30,8 +35,13 @@ def in_file(path: Path) -> Store:
     return SQLiteStore(path / "streams.db")
 
 
+def in_redis(path: Path) -> Store:
+    return RedisStore(shared_server().url, prefix=f"{path}:")
+
+
 STORES = {
     "memory": Kind(in_memory, outlives=False),
     "sqlite": Kind(in_file, outlives=True),
+    "redis": Kind(in_redis, outlives=True, examples=8),
 }
 BACKENDS = ["asyncio", "trio"]

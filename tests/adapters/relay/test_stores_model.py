@@ -189,7 +189,9 @@ class Machine(RuleBasedStateMachine):
 @pytest.mark.parametrize("name", STORES)
 def test_a_store_answers_as_a_dictionary_would(name: str, backend: str) -> None:
     machine = type("Machine", (Machine,), {"kind": STORES[name], "backend": backend})
-    run_state_machine_as_test(machine, settings=settings(max_examples=20, stateful_step_count=25))
+    examples = STORES[name].examples
+    searched = settings(max_examples=examples, stateful_step_count=25)
+    run_state_machine_as_test(machine, settings=searched)
 
 
 def test_the_machine_finds_a_store_that_forgets() -> None:
@@ -202,7 +204,7 @@ def test_the_machine_finds_a_store_that_forgets() -> None:
     def make(path: Path) -> Store:
         return Forgets()
 
-    machine = type("Machine", (Machine,), {"kind": Kind(make, False), "backend": "asyncio"})
+    machine = type("Machine", (Machine,), {"kind": Kind(make, outlives=False), "backend": "asyncio"})
     once = settings(max_examples=200, database=None, phases=[Phase.generate])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=once)

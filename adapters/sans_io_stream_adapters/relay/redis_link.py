@@ -1,0 +1,230 @@
+"""The connections to Redis: how they are made, and made again.
+
+A ``Wire`` is one connection, which carries the questions of all tasks one behind the other; a
+``Link`` makes a new one where the last has broken. Whoever lost one does not know whether what
+was sent arrived, and asks again, as long as ``patience`` lasts. What Redis refuses is told at
+once, with what to do about it, and never with the password.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import parse_qs, urlsplit
+
+from sans_io_stream.secret import Secret
+
+from .store import StoreError
+
+try:
+    import anyio
+    from coredis.exceptions import (
+        AuthenticationError,
+        AuthorizationError,
+        ConnectionError,
+        NoScriptError,
+        ReadOnlyError,
+        RedisError,
+        UnknownCommandError,
+        WrongTypeError,
+    )
+    from coredis.pool import ConnectionPool
+except ImportError as missing:
+    raise ImportError("RedisStore needs coredis: pip install 'sans-io-stream[redis]'") from missing
+
+if TYPE_CHECKING:
+    from anyio.abc import TaskGroup
+    from coredis.connection import BaseConnection
+
+    from .redis_scripts import Script
+
+__all__ = ["Link", "Lost", "Unanswered", "Where", "Wire", "Word", "refused"]
+
+T = TypeVar("T")
+Word = bytes | str | int
+
+PAUSE = 0.02
+"""Seconds before the second try; twice as many before each further one, up to a second."""
+
+
+class Lost(Exception):
+    """The connection broke: whether what was sent on it arrived is not known."""
+
+
+class Where:
+    """Which Redis, by a URL: ``redis://``, ``rediss://`` (TLS; certificate and name of the host
+    are checked) or ``unix://``, as coredis reads it. Raises ``ValueError`` for any other."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parts = urlsplit(url)
+            query = parse_qs(parts.query)
+            pool = ConnectionPool.from_url(url, decode_components=True)
+            if parts.scheme == "rediss" and "ssl_cert_reqs" not in query:
+                context = pool.connection_kwargs.get("ssl_context")
+                assert isinstance(context, ssl.SSLContext)
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.check_hostname = query.get("ssl_check_hostname") != ["false"]
+        except (ValueError, TypeError, OSError) as error:
+            # Of what was wrong nothing is told but its kind: it may quote the password.
+            why = error.strerror if isinstance(error, OSError) else None
+            raise ValueError(f"the URL of the Redis server: {why or SHAPE}") from None
+        if parts.scheme not in ("redis", "rediss", "unix") or pool.location is None:
+            raise ValueError(f"the URL of the Redis server: {SHAPE}")
+        self._class: Callable[..., BaseConnection] = pool.connection_class
+        self._location = pool.location
+        given = pool.connection_kwargs.items()
+        self._arguments: dict[str, object] = {
+            name: Secret(value) if isinstance(value, str) else value
+            for name, value in given
+            if name in ARGUMENTS
+        }
+        self.name = str(pool.location)
+
+    def __repr__(self) -> str:
+        return f"<Redis at {self.name}>"
+
+    def connection(self) -> BaseConnection:
+        """One that is not open yet."""
+        return self._class(self._location, **self._arguments)
+
+
+ARGUMENTS = frozenset(
+    {"username", "password", "db", "ssl_context", "client_name", "connect_timeout"}
+)
+"""What a URL may say about connections. What else coredis has would change the answers."""
+SHAPE = "it is redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
+
+
+class Wire:
+    """An open connection. Questions that wait at the same time are sent together."""
+
+    def __init__(self, connection: BaseConnection, timeout: float) -> None:
+        self._connection = connection
+        self._timeout = timeout
+
+    @property
+    def usable(self) -> bool:
+        """Whether anything can be asked."""
+        return self._connection.usable
+
+    def send(self, *command: Word, timeout: float | None = None) -> Awaitable[object]:
+        """Ask, and have the answer later. Raises ``Lost``."""
+        try:
+            return self._connection.create_request(
+                str(command[0]).encode(), *command[1:], timeout=timeout or self._timeout
+            )
+        except ConnectionError as error:
+            raise Lost(reason(error)) from None
+
+    async def answer(self, asked: Awaitable[object]) -> object:
+        """Wait for an answer. Raises ``Lost``, and ``RedisError`` for what is refused."""
+        try:
+            return await asked
+        except ConnectionError as error:
+            raise Lost(reason(error)) from None
+        except TimeoutError:
+            # What comes behind it would come as late.
+            self._connection.invalidate()
+            raise Lost("it does not answer") from None
+
+    async def ask(self, *command: Word) -> object:
+        """Ask, and wait for the answer. Raises as ``answer`` does."""
+        return await self.answer(self.send(*command))
+
+    async def run(self, script: Script, *arguments: Word) -> object:
+        """Run a script. Raises as ``answer`` does."""
+        try:
+            return await self.ask("EVALSHA", script.digest, 0, *arguments)
+        except NoScriptError:
+            return await self.ask("EVAL", script.source, 0, *arguments)
+
+
+class Link:
+    """A wire to Redis, or the next one. Its connections run in ``group``. ``patience`` are the
+    seconds for which a question is asked again."""
+
+    def __init__(self, where: Where, group: TaskGroup, patience: float) -> None:
+        self.where = where
+        self.patience = patience
+        self._group = group
+        self._timeout = patience / 2
+        self._wire: Wire | None = None
+        self._connecting = anyio.Lock()
+
+    async def wire(self) -> Wire:
+        """One that is open. Raises ``Lost`` and ``RedisError``."""
+        if self._wire is None or not self._wire.usable:
+            async with self._connecting:
+                # Whoever waited here has the one that was made meanwhile.
+                if self._wire is None or not self._wire.usable:
+                    self._wire = await self._connect()
+        return self._wire
+
+    async def _connect(self) -> Wire:
+        connection = self.where.connection()
+        try:
+            with anyio.fail_after(self._timeout):
+                await self._group.start(connection.run)
+        except TimeoutError:
+            raise Lost("it does not answer") from None
+        except ConnectionError as error:
+            raise Lost(reason(error)) from None
+        return Wire(connection, self._timeout)
+
+    async def do(self, work: Callable[[Wire], Awaitable[T]]) -> T:
+        """Do some work, again with a new wire where one was lost. Raises ``StoreError``."""
+        until = anyio.current_time() + self.patience
+        pause = PAUSE
+        while True:
+            try:
+                return await work(await self.wire())
+            except Lost as lost:
+                if anyio.current_time() + pause > until:
+                    raise Unanswered(self.where.name, self.patience, str(lost)) from None
+            except RedisError as error:
+                raise refused(error) from None
+            await anyio.sleep(pause)
+            pause = min(2 * pause, 1.0)
+
+
+class Unanswered(StoreError):
+    """Redis was not to be had: whether what was asked is done is not known."""
+
+    def __init__(self, name: str, seconds: float, why: str) -> None:
+        super().__init__(f"Redis at {name} was not to be had for {seconds:g} seconds: {why}")
+
+
+def reason(error: BaseException) -> str:
+    """Why a connection is lost."""
+    cause = error.__cause__
+    while cause is not None:
+        if isinstance(cause, OSError):
+            return cause.strerror or str(cause) or type(cause).__name__
+        cause = cause.__cause__
+    return str(error) or type(error).__name__
+
+
+def refused(error: RedisError) -> StoreError:
+    """What Redis said, with what to do about it."""
+    said = str(error)
+    for kind, mark, advice in ADVICE:
+        if isinstance(error, kind) and mark in said:
+            return StoreError(f"Redis refuses it ({said[:200]}): {advice}")
+    return StoreError(f"Redis refuses it: {said[:200]}")
+
+
+ADVICE: tuple[tuple[type[RedisError], str, str], ...] = (
+    (AuthenticationError, "", "give the right user and password in the URL, by store_env"),
+    (AuthorizationError, "", "let this user do that to all keys under the prefix"),
+    (ReadOnlyError, "", "give the URL of the primary, not of a replica"),
+    (WrongTypeError, "", "another program uses these keys: give another prefix or database"),
+    (UnknownCommandError, "", "Redis 6.2 or Valkey is the oldest that will do"),
+    (RedisError, "OOM", "it is full: raise maxmemory, or keep streams for a shorter time"),
+    (RedisError, "MISCONF", "it cannot write its disk: see to space there, and to its log"),
+    (RedisError, "NOREPLICAS", "too few replicas are connected: see to them"),
+    (RedisError, "MASTERDOWN", "give the URL of the primary, not of a replica"),
+    (RedisError, "BUSY", "another script has been running for too long: SCRIPT KILL ends it"),
+    (RedisError, "Invalid Database", "give a database that there is"),
+)
