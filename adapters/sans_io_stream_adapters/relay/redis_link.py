@@ -70,7 +70,8 @@ class Where:
             # Of what was wrong nothing is told but its kind: it may quote the password.
             why = error.strerror if isinstance(error, OSError) else None
             raise ValueError(f"the URL of the Redis server: {why or SHAPE}") from None
-        if parts.scheme not in ("redis", "rediss", "unix") or pool.location is None:
+        somewhere = parts.path if parts.scheme == "unix" else parts.hostname
+        if parts.scheme not in ("redis", "rediss", "unix") or not somewhere:
             raise ValueError(f"the URL of the Redis server: {SHAPE}")
         self._class: Callable[..., BaseConnection] = pool.connection_class
         self._location = pool.location

@@ -41,6 +41,7 @@ class RedisWorker:
         """Streams that may have become this worker's without its knowledge."""
         self._background = Background()
         self._begun = anyio.Event()
+        self._renewing = anyio.CancelScope()
         self._group: TaskGroup | None = None
 
     async def start(self) -> None:
@@ -50,6 +51,8 @@ class RedisWorker:
 
     async def stop(self) -> None:
         """Give the lease up, if Redis is there, and end the connections."""
+        # What is renewed behind LEAVE would come back.
+        self._renewing.cancel()
         with anyio.CancelScope(shield=True):
             with suppress(StoreError), anyio.move_on_after(self.lease / 2):
                 await self.run(LEAVE)
@@ -64,9 +67,11 @@ class RedisWorker:
             listening = Link(self.where, group, self.lease)
             self.following = Following(listening, self.prefix, self.id, self.lease / 2)
             self._begun.set()
-            while True:
-                await anyio.sleep(self.lease / 3)
-                await self.renew()
+            with self._renewing:
+                while True:
+                    await anyio.sleep(self.lease / 3)
+                    await self.renew()
+            await anyio.sleep_forever()
 
     async def renew(self) -> None:
         """Live for another lease, and give up what this worker does not know that it has."""

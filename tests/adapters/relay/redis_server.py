@@ -66,7 +66,7 @@ class RedisServer:
         done = subprocess.run(call, capture_output=True, text=True, timeout=WITHIN, check=True)
         return done.stdout.rstrip("\n")
 
-    def keys(self, pattern: str = "*") -> list[str]:
+    def names(self, pattern: str = "*") -> list[str]:
         """The names of its keys, in order."""
         return sorted(self.do("KEYS", pattern).split())
 

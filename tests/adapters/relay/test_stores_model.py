@@ -204,7 +204,9 @@ def test_the_machine_finds_a_store_that_forgets() -> None:
     def make(path: Path) -> Store:
         return Forgets()
 
-    machine = type("Machine", (Machine,), {"kind": Kind(make, outlives=False), "backend": "asyncio"})
+    machine = type(
+        "Machine", (Machine,), {"kind": Kind(make, outlives=False), "backend": "asyncio"}
+    )
     once = settings(max_examples=200, database=None, phases=[Phase.generate])
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=once)
