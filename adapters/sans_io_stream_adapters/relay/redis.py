@@ -17,6 +17,8 @@ from urllib.parse import quote
 
 import msgspec
 
+from sans_io_stream.secret import Secret
+
 from . import redis_scripts as scripts
 from .redis_checks import check
 from .redis_link import Where, Wire
@@ -66,6 +68,8 @@ class RedisStore:
         prefix: str = "sans-io-stream:",
         expire_seconds: float | None = WEEK,
     ) -> None:
+        # A traceback may show variables.
+        url = Secret(url)
         if not 0.1 <= lease < math.inf:
             raise ValueError("lease is at least 0.1, in seconds")
         if expire_seconds is not None and not 1 <= expire_seconds < math.inf:
@@ -145,7 +149,7 @@ class RedisStore:
             return []
         number, newest, rows = read_as(tuple[bytes, bytes, Rows], answer)
         begin, last = int(number), Place.of(newest).number
-        entries = entries_in(rows, begin - 1)[:most]
+        entries = entries_in(rows, begin - 1, most)
         if [one.number for one in entries] != list(range(begin, min(last, begin + most - 1) + 1)):
             raise StoreError(DAMAGED)
         return entries

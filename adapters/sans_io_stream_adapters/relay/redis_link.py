@@ -8,9 +8,10 @@ once, with what to do about it, and never with the password.
 
 from __future__ import annotations
 
+import os
 import ssl
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from sans_io_stream.secret import Secret
@@ -19,6 +20,7 @@ from .store import StoreError
 
 try:
     import anyio
+    from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
     from coredis.exceptions import (
         AuthenticationError,
         AuthorizationError,
@@ -44,6 +46,7 @@ __all__ = ["Link", "Lost", "Unanswered", "Where", "Wire", "Word", "refused"]
 T = TypeVar("T")
 Word = bytes | str | int
 
+SILENT = "it does not answer"
 PAUSE = 0.02
 """Seconds before the second try; twice as many before each further one, up to a second."""
 
@@ -57,22 +60,10 @@ class Where:
     are checked) or ``unix://``, as coredis reads it. Raises ``ValueError`` for any other."""
 
     def __init__(self, url: str) -> None:
-        try:
-            parts = urlsplit(url)
-            query = parse_qs(parts.query)
-            pool = ConnectionPool.from_url(url, decode_components=True)
-            if parts.scheme == "rediss" and "ssl_cert_reqs" not in query:
-                context = pool.connection_kwargs.get("ssl_context")
-                assert isinstance(context, ssl.SSLContext)
-                context.verify_mode = ssl.CERT_REQUIRED
-                context.check_hostname = query.get("ssl_check_hostname") != ["false"]
-        except (ValueError, TypeError, OSError) as error:
-            # Of what was wrong nothing is told but its kind: it may quote the password.
-            why = error.strerror if isinstance(error, OSError) else None
-            raise ValueError(f"the URL of the Redis server: {why or SHAPE}") from None
-        somewhere = parts.path if parts.scheme == "unix" else parts.hostname
-        if parts.scheme not in ("redis", "rediss", "unix") or not somewhere:
-            raise ValueError(f"the URL of the Redis server: {SHAPE}")
+        pool = parsed(url)
+        if isinstance(pool, str):
+            # Raised here: a traceback has no frame that holds the parts of the URL.
+            raise ValueError(f"the URL of the Redis server: {pool}")
         self._class: Callable[..., BaseConnection] = pool.connection_class
         self._location = pool.location
         given = pool.connection_kwargs.items()
@@ -95,6 +86,28 @@ ARGUMENTS = frozenset(
     {"username", "password", "db", "ssl_context", "client_name", "connect_timeout"}
 )
 """What a URL may say about connections. What else coredis has would change the answers."""
+
+
+def parsed(url: str) -> ConnectionPool[Any] | str:
+    """What coredis makes of a URL, or what is wrong with it, in words that quote nothing."""
+    try:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        somewhere = parts.path if parts.scheme == "unix" else parts.hostname
+        if parts.scheme not in ("redis", "rediss", "unix") or not somewhere:
+            return SHAPE
+        pool = ConnectionPool.from_url(url, decode_components=True)
+        context = pool.connection_kwargs.get("ssl_context")
+        if context is not None and "ssl_cert_reqs" not in query:
+            context.check_hostname = query.get("ssl_check_hostname") != ["false"]
+            context.verify_mode = ssl.CERT_REQUIRED
+    except OSError as error:
+        return error.strerror or SHAPE
+    except (ValueError, TypeError):
+        return SHAPE
+    return pool
+
+
 SHAPE = "it is redis://HOST:PORT/DB, rediss://HOST:PORT/DB or unix:///PATH"
 
 
@@ -128,7 +141,7 @@ class Wire:
         except TimeoutError:
             # What comes behind it would come as late.
             self._connection.invalidate()
-            raise Lost("it does not answer") from None
+            raise Lost(SILENT) from None
 
     async def ask(self, *command: Word) -> object:
         """Ask, and wait for the answer. Raises as ``answer`` does."""
@@ -165,13 +178,18 @@ class Link:
 
     async def _connect(self) -> Wire:
         connection = self.where.connection()
+        scope = anyio.move_on_after(self._timeout)
         try:
-            with anyio.fail_after(self._timeout):
+            with scope:
                 await self._group.start(connection.run)
-        except TimeoutError:
-            raise Lost("it does not answer") from None
         except ConnectionError as error:
-            raise Lost(reason(error)) from None
+            # Under trio a connection that is given up ends like this, too.
+            raise Lost(SILENT if scope.cancel_called else reason(error)) from None
+        finally:
+            if not connection.usable:
+                discard(connection)
+        if scope.cancelled_caught:
+            raise Lost(SILENT)
         return Wire(connection, self._timeout)
 
     async def do(self, work: Callable[[Wire], Awaitable[T]]) -> T:
@@ -197,14 +215,24 @@ class Unanswered(StoreError):
         super().__init__(f"Redis at {name} was not to be had for {seconds:g} seconds: {why}")
 
 
+def discard(connection: BaseConnection) -> None:
+    """Close what a connection that came to nothing has open: it leaves that to a warning."""
+    for one in vars(connection).values():
+        if isinstance(one, MemoryObjectSendStream | MemoryObjectReceiveStream):
+            one.close()
+
+
 def reason(error: BaseException) -> str:
-    """Why a connection is lost."""
-    cause = error.__cause__
+    """Why a connection is lost: what the system says, if it is that."""
+    said, cause = str(error) or type(error).__name__, error.__cause__
     while cause is not None:
+        # A group has one for each address of the host.
+        several: tuple[BaseException, ...] = getattr(cause, "exceptions", ())
+        cause = several[-1] if several else cause
         if isinstance(cause, OSError):
-            return cause.strerror or str(cause) or type(cause).__name__
+            said = os.strerror(cause.errno) if cause.errno else str(cause) or said
         cause = cause.__cause__
-    return str(error) or type(error).__name__
+    return said
 
 
 def refused(error: RedisError) -> StoreError:

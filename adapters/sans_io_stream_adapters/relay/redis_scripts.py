@@ -14,7 +14,9 @@ that never has a lease. For all there are ``workers``, ``ended``, ``count``; for
 ``running:O`` and ``spent:O``, for each idempotency key ``key:O:K``.
 
 A script is one change: all of it is made, in memory and in what Redis writes on its disk or
-sends its replicas, or none. Scripts make names of keys, which Redis Cluster does not allow.
+sends its replicas, or none. Whether a full Redis takes it hangs on its first write alone: what
+adds entries begins with XADD, which is refused then; what makes room, or renews a lease, begins
+with something that never is. Scripts make names of keys, which Redis Cluster does not allow.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ local function about(id) return P .. 'about:' .. id end
 local function stream(id) return P .. 'stream:' .. id end
 local function living(worker) return call('EXISTS', P .. 'worker:' .. worker) == 1 end
 local function live()
+  call('PEXPIRE', P .. 'worker:' .. me, lease)
   call('SET', P .. 'worker:' .. me, '1', 'PX', lease)
   call('SADD', P .. 'workers', me)
 end
@@ -90,9 +93,9 @@ end
 if most ~= '' and call('SCARD', P .. 'running:' .. owner) >= tonumber(most) then
   return {'many'}
 end
+call('XADD', stream(id), '1-0', 'w', me)
 live()
 local count = call('INCR', P .. 'count')
-call('XADD', stream(id), '1-0', 'w', me)
 call('HSET', h, 'meta', meta, 'owner', owner, 'key', key, 'worker', me, 'count', count,
   'epoch', '1', 'b1', '0', 'first', '1')
 if key ~= '' then call('SET', P .. 'key:' .. key, id) end
@@ -159,8 +162,8 @@ local place = newest(id)
 local before = tonumber(call('HGET', about(id), 'first') or nil)
 if not place or not before or first <= before then return end
 first = math.min(first, number_of(place) + 1)
-call('HSET', about(id), 'first', whole(first))
 call('XTRIM', stream(id), 'MINID', '=', epoch_of(id, first) .. '-' .. whole(first))
+call('HSET', about(id), 'first', whole(first))
 """)
 """id, first."""
 
@@ -198,9 +201,9 @@ local last = newest(id)
 if not epoch or sealed or not last then return {} end
 if worker == me and again == '1' then return {epoch, number_of(last)} end
 if worker == me or living(worker) then return {} end
-live()
 epoch, last = whole(epoch + 1), number_of(last)
 call('XADD', stream(id), epoch .. '-' .. last, 'w', me)
+live()
 call('HSET', h, 'epoch', epoch, 'b' .. epoch, last)
 move(id, worker, me)
 if ends then hear(me, id, 'end') end

@@ -74,9 +74,15 @@ def entries_at(fields: Sequence[bytes]) -> list[Entry]:
         raise StoreError(DAMAGED) from None
 
 
-def entries_in(rows: Rows, after: int) -> list[Entry]:
-    """The entries at these places with numbers above ``after``, each one more than the last."""
-    found = [one for _, fields in rows for one in entries_at(fields) if one.number > after]
+def entries_in(rows: Rows, after: int, most: int | None = None) -> list[Entry]:
+    """The entries at these places with numbers above ``after``, each one more than the last; the
+    first so many. Places behind those are not looked at."""
+    found: list[Entry] = []
+    for _, fields in rows:
+        if most is not None and len(found) >= most:
+            break
+        found += [one for one in entries_at(fields) if one.number > after]
+    del found[len(found) if most is None else most :]
     if any(one.number != found[0].number + n for n, one in enumerate(found)):
         raise StoreError(DAMAGED)
     return found

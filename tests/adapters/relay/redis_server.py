@@ -11,6 +11,7 @@ import tempfile
 import threading
 from functools import cache
 from pathlib import Path
+from typing import IO
 
 from tests.servers import needs
 
@@ -49,16 +50,22 @@ class RedisServer:
         else:
             raise AssertionError("".join(said))
         # What it says further is of no interest, but a full pipe would stop it.
-        threading.Thread(target=self._process.stdout.read, daemon=True).start()
+        self._draining = threading.Thread(target=drain, args=(self._process.stdout,), daemon=True)
+        self._draining.start()
 
     def kill(self) -> None:
         """End it in the middle of whatever it does."""
         self._process.kill()
         self._process.wait(WITHIN)
+        self._draining.join(WITHIN)
 
-    def stop(self, number: signal.Signals = signal.SIGSTOP) -> None:
-        """Have it answer nothing until SIGCONT."""
-        self._process.send_signal(number)
+    def stop(self) -> None:
+        """Have it answer nothing until ``resume``."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have it go on."""
+        self._process.send_signal(signal.SIGCONT)
 
     def do(self, *command: str) -> str:
         """What it answers, as ``redis-cli`` writes it."""
@@ -69,6 +76,12 @@ class RedisServer:
     def names(self, pattern: str = "*") -> list[str]:
         """The names of its keys, in order."""
         return sorted(self.do("KEYS", pattern).split())
+
+
+def drain(file: IO[str]) -> None:
+    """Read it to its end, and close it."""
+    with file:
+        file.read()
 
 
 def free_port() -> int:
