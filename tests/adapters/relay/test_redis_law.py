@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import pytest
@@ -26,14 +26,16 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sans_io_stream.relay import Entry
-from sans_io_stream_adapters.relay.redis import RedisStore
 from sans_io_stream_adapters.relay.store import Overtaken, StoreError
 
 from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing
 from .redis_server import shared_server
 from .redis_workers import Workers
+
+if TYPE_CHECKING:
+    from sans_io_stream.relay import Entry
+    from sans_io_stream_adapters.relay.redis import RedisStore
 
 T = TypeVar("T")
 
@@ -53,7 +55,6 @@ class Machine(RuleBasedStateMachine):
         self.portal = self.loop.__enter__()
         self.workers = Workers(shared_server(), Path(self.directory.name))
         self.log: list[Entry] = []
-        self.first = 1
         self.owner: int | None = 0
         """Who may write; None for nobody who lives."""
         self.buried = [False, False]

@@ -10,16 +10,18 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 import pytest
-
-from sans_io_stream_adapters.relay.redis import RedisStore
 
 from .making import id_of, meta_of, run_of
 from .program import ENVIRONMENT, WITHIN
 from .redis_server import shared_server
 from .redis_workers import Workers
+
+if TYPE_CHECKING:
+    from sans_io_stream_adapters.relay.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
 
