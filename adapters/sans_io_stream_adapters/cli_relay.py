@@ -139,7 +139,7 @@ def serve(config: RelayConfig, options: argparse.Namespace) -> None:
                 quiet=options.quiet,
             )
         except StoreError as error:
-            raise UsageError(f"cannot keep streams in {config.store!r}: {error}") from None
+            raise UsageError(f"cannot keep streams in {config.store_shown!r}: {error}") from None
 
 
 def show(config: RelayConfig, sock: socket.socket | None, options: argparse.Namespace) -> None:
@@ -157,7 +157,7 @@ def show(config: RelayConfig, sock: socket.socket | None, options: argparse.Name
             "upstreams": [upstream.name for upstream in config.upstreams],
             "models": config.models(),
             "keys": [key.name for key in config.keys],
-            "store": config.store,
+            "store": config.store_shown,
         }
         if lines:
             row["try"] = lines

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Mapping
 from typing import Any, Literal, Self
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -28,7 +29,8 @@ from .allowance import Allowance, check_prices
 from .upstreams import builder_of, template
 
 __all__ = [
-    "LOCAL", "ClientKey", "RelayConfig", "RelayLimits", "Route", "UnknownModel", "Upstream",
+    "LOCAL", "ClientKey", "RedisOptions", "RelayConfig", "RelayLimits", "Route", "UnknownModel",
+    "Upstream",
 ]  # fmt: skip
 
 KIB = 1024
@@ -188,6 +190,8 @@ class ClientKey(msgspec.Struct, frozen=True):
         return any(Route(one, self.name).takes(model) is not None for one in self.models)
 
 
+REDIS = ("redis://", "rediss://", "unix://")
+"""How the URL of a Redis begins."""
 LOCAL = ClientKey("local", "")
 """Whoever asks where no keys are configured: on this machine alone."""
 
@@ -213,14 +217,28 @@ class RelayLimits(msgspec.Struct, frozen=True, kw_only=True):
                 raise ValueError(f"{name} is at least {least}")
 
 
+class RedisOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How streams are kept where ``store`` is the URL of a Redis."""
+
+    lease: float = 10.0
+    """Seconds without a sign of life, and a worker is taken for dead."""
+    prefix: str = "sans-io-stream:"
+    """What the names of all keys begin with."""
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.lease < math.inf:
+            raise ValueError("lease is at least 1, in seconds")
+
+
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """All that a relay needs to know.
 
     ``retention`` is how long a stream is kept after its end, ``heartbeat`` how often a reader
-    hears something, both in seconds. ``store`` is "memory" or the path of a database. ``prices``
-    are by the models' names at their upstreams; under ``providers`` those of one upstream.
-    ``ticket_key`` signs tickets, the same at all workers (None: one of this process's own), which
-    are good for ``ticket_seconds`` at the most.
+    hears something, both in seconds. ``store`` is "memory", the path of a database, or the
+    URL of a Redis (``redis://``, ``rediss://``, ``unix://``), which is hidden, as it may hold a
+    password. ``prices`` are by the models' names at their upstreams; under ``providers`` those of
+    one upstream. ``ticket_key`` signs tickets, the same at all workers (None: one of this
+    process's own), which are good for ``ticket_seconds`` at the most.
     ``log_format`` is how the command logs: "plain", or "json".
     """
 
@@ -235,6 +253,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     cors_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
     store: str = "memory"
+    redis: RedisOptions = RedisOptions()
     prices: PriceTable | None = None
     ticket_key: str | None = None
     ticket_seconds: int = 900
@@ -264,7 +283,11 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
         if not 0 < self.heartbeat < math.inf:
             raise ValueError("heartbeat is more than 0, in seconds")
         if not self.store:
-            raise ValueError('store is "memory", or the path of a database')
+            raise ValueError('store is "memory", the path of a database, or the URL of a Redis')
+        if "://" in self.store:
+            if not self.store.startswith(REDIS):
+                raise ValueError("store: a URL begins with redis://, rediss:// or unix://")
+            msgspec.structs.force_setattr(self, "store", Secret(self.store))
         if self.ticket_key is not None:
             key = Secret(self.ticket_key)
             key.check("ticket_key")
@@ -296,6 +319,19 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
         if self.log_format not in ("plain", "json"):
             raise ValueError('log_format is "plain" or "json"')
         check_prices(self)
+
+    @property
+    def in_redis(self) -> bool:
+        """Whether streams are kept in a Redis."""
+        return self.store.startswith(REDIS)
+
+    @property
+    def store_shown(self) -> str:
+        """``store`` as it may be shown: of a URL neither user nor password, nor options."""
+        if not self.in_redis:
+            return self.store
+        parts = urlsplit(self.store)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Self:

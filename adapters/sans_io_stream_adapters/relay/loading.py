@@ -22,7 +22,7 @@ from sans_io_stream.secret import Secret
 from sans_io_stream_adapters.prices import load_prices
 
 from .allowance import Allowance
-from .config import ClientKey, RelayConfig, RelayLimits, Route, Upstream
+from .config import ClientKey, RedisOptions, RelayConfig, RelayLimits, Route, Upstream
 
 if TYPE_CHECKING:
     from sans_io_stream import PriceTable
@@ -84,11 +84,12 @@ ANY = Kind("anything", lambda value: True)
 
 TABLES: dict[str, dict[str, Kind]] = {
     "": {
-        "host": TEXT, "port": WHOLE, "store": TEXT, "retention": NUMBER, "heartbeat": NUMBER,
+        "host": TEXT, "port": WHOLE, "store": SECRET, "retention": NUMBER, "heartbeat": NUMBER,
         "cors_origins": TEXTS, "allowed_hosts": TEXTS, "limits": TABLE, "upstreams": TABLE,
         "models": TABLE, "keys": TABLE, "prices": PRICES, "ticket_key": SECRET,
-        "ticket_seconds": WHOLE, "log_format": TEXT,
+        "ticket_seconds": WHOLE, "log_format": TEXT, "redis": TABLE,
     },
+    "redis": {"lease": NUMBER, "prefix": TEXT},
     "limits": {
         "body_bytes": WHOLE, "header_bytes": WHOLE, "away_seconds": NUMBER, "away_bytes": WHOLE,
         "drain_seconds": NUMBER,
@@ -202,6 +203,7 @@ def read_config(
     reader = Reader(os.environ if environ is None else environ)
     told = reader.table("", data, ())
     limits = reader.table("limits", told.pop("limits", {}), ("limits",))
+    redis = reader.table("redis", told.pop("redis", {}), ("redis",))
     models = told.pop("models", {})
     names = list(told.get("upstreams", {}))
     for name in ("cors_origins", "allowed_hosts"):
@@ -211,6 +213,7 @@ def read_config(
     given: dict[str, Any] = {
         **told,
         "limits": made(lambda: RelayLimits(**limits), "limits", ("limits",)),
+        "redis": made(lambda: RedisOptions(**redis), "redis", ("redis",)),
         "upstreams": tuple(reader.upstream(*one) for one in told.get("upstreams", {}).items()),
         "keys": tuple(reader.key(*one) for one in told.get("keys", {}).items()),
         "routes": tuple(reader.route(*one) for one in models.items()),

@@ -144,6 +144,7 @@ def test_nothing_shows_a_key() -> None:
         ({"heartbeat": 0}, "heartbeat is more than 0"),
         ({"heartbeat": math.nan}, "heartbeat is more than 0"),
         ({"store": ""}, "store is"),
+        ({"store": "postgres://host"}, "store: a URL begins with redis://"),
         ({"ticket_key": "k" * 31}, "ticket_key has fewer than 32 characters"),
         ({"ticket_key": "k " * 32}, "ticket_key holds a line break, a blank"),
         ({"ticket_key": ""}, "ticket_key is empty"),

@@ -11,7 +11,13 @@ import pytest
 from sans_io_stream import Usage
 from sans_io_stream_adapters.relay import loading
 from sans_io_stream_adapters.relay.allowance import Allowance
-from sans_io_stream_adapters.relay.config import ClientKey, RelayConfig, RelayLimits, Route
+from sans_io_stream_adapters.relay.config import (
+    ClientKey,
+    RedisOptions,
+    RelayConfig,
+    RelayLimits,
+    Route,
+)
 from sans_io_stream_adapters.relay.loading import TABLES, ConfigError, load_config
 from tests.sources import REPO
 
@@ -61,6 +67,7 @@ def test_the_example_of_the_page_loads(tmp_path: Path) -> None:
     assert told.route("claude-opus-5")[0].name == "anthropic"
     assert told.route("research/o9") == (named["deep"], "o9")
     assert told.ticket_key == ENVIRON["TICKET_KEY"]
+    assert told.redis == RedisOptions()
 
 
 def test_the_example_says_every_key_there_is() -> None:
@@ -84,6 +91,16 @@ def test_a_file_of_a_few_lines(tmp_path: Path) -> None:
     )
     assert told.routes == (Route("x", "home"), Route("y*", "home", "*"))
     assert told == RelayConfig(upstreams=told.upstreams, routes=told.routes)
+
+
+def test_the_url_of_a_redis_may_stand_in_a_variable(tmp_path: Path) -> None:
+    text = "store_env = 'REDIS'\n" + HOME + "[redis]\nlease = 3\nprefix = 'p:'\n"
+    told = load(tmp_path, text, {"REDIS": "rediss://ann:secret@host:7000/2?x=secret"})
+    assert told.store == "rediss://ann:secret@host:7000/2?x=secret"
+    assert told.store_shown == "rediss://host:7000/2"
+    assert "secret" not in repr(told)
+    assert (told.in_redis, told.redis) == (True, RedisOptions(lease=3, prefix="p:"))
+    assert not load(tmp_path, HOME).in_redis
 
 
 def test_from_tables() -> None:
@@ -157,6 +174,10 @@ WRONG: list[tuple[str, int | None, str]] = [
     (HOME + "[models.x]\nmodel = 'y'\n", 3, "[models.x] upstream: it is missing"),
     ("ticket_key = 'secret'\n" + HOME, 1, "ticket_key: ticket_key has fewer than 32 characters"),
     ("ticket_key_env = 'NO'\n" + HOME, 1, "ticket_key_env: the environment variable NO is not"),
+    ("store_env = 'NO'\n" + HOME, 1, "store_env: the environment variable NO is not set"),
+    ("store = 'http://secret'\n" + HOME, 1, "store: a URL begins with redis://, rediss://"),
+    ("[redis]\nlease = 0\n" + HOME, 2, "[redis] lease: lease is at least 1, in seconds"),
+    ("[redis]\nleese = 9\n" + HOME, 2, "[redis] leese: there is no such key; did you mean lease?"),
     ("host_env = 'NO'\n" + HOME, 1, "host_env: there is no such key; did you mean host?"),
     ("ticket_seconds = 0\n" + HOME, 1, "ticket_seconds: ticket_seconds is between 1 and"),
     (HOME + "[keys.a]\n", 3, "[keys.a]: give key, key_env or sha256: one of them"),
