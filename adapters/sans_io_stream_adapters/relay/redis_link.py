@@ -230,7 +230,9 @@ def reason(error: BaseException) -> str:
         several: tuple[BaseException, ...] = getattr(cause, "exceptions", ())
         cause = several[-1] if several else cause
         if isinstance(cause, OSError):
-            said = os.strerror(cause.errno) if cause.errno else str(cause) or said
+            # The numbers of TLS are its own.
+            number = None if isinstance(cause, ssl.SSLError) else cause.errno
+            said = os.strerror(number) if number else str(cause) or said
         cause = cause.__cause__
     return said
 
@@ -247,6 +249,7 @@ def refused(error: RedisError) -> StoreError:
 ADVICE: tuple[tuple[type[RedisError], str, str], ...] = (
     (AuthenticationError, "", "give the right user and password in the URL, by store_env"),
     (AuthorizationError, "", "let this user do that to all keys under the prefix"),
+    (RedisError, "user executing the script", "let this user do that to all keys under the prefix"),
     (ReadOnlyError, "", "give the URL of the primary, not of a replica"),
     (WrongTypeError, "", "another program uses these keys: give another prefix or database"),
     (UnknownCommandError, "", "Redis 6.2 or Valkey is the oldest that will do"),
