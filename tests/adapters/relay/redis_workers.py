@@ -10,7 +10,7 @@ from sans_io_stream_adapters.relay.redis import RedisStore
 if TYPE_CHECKING:
     from .redis_server import RedisServer
 
-__all__ = ["Workers"]
+__all__ = ["LONG", "Workers"]
 
 LONG = 60.0
 """Seconds of a lease that does not run out in a test."""

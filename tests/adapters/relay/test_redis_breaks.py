@@ -157,9 +157,13 @@ async def test_a_stream_that_nobody_knows_of_is_given_up(
     proxy.lose = 0
     assert await other.find(A) == meta_of(1)
 
+    async def living() -> bool:
+        return len(workers.leases()) == 3
+
     async def released() -> bool:
         return await other.orphans() == [meta_of(1)]
 
+    await until(living)
     await until(released)
     assert await other.take(A)
     await other.append(A, run_of(1, 1))
@@ -245,6 +249,22 @@ async def test_an_append_that_was_given_up_is_made_once(
     assert await store.read(A) == run_of(1, 5)
     assert server.do("XLEN", f"{workers.prefix}stream:{A}") == "4"
     await workers.close()
+
+
+async def test_a_lease_that_was_given_up_does_not_come_back(
+    server: RedisServer, tmp_path: Path
+) -> None:
+    """It was to be renewed while Redis had not yet answered that it is given up."""
+    workers = Workers(server, tmp_path)
+    # Redis knows the script by then: what it does not know it does only when it is sent whole.
+    await (await workers.open()).close()
+    store = await workers.open(lease=0.9)
+    server.stop()
+    async with anyio.create_task_group() as group:
+        group.start_soon(store.close)
+        await anyio.sleep(0.4)
+        server.resume()
+    assert workers.leases() == []
 
 
 # ---- Redis refuses
