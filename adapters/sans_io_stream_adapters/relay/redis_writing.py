@@ -43,6 +43,12 @@ class Head:
         """What was sent, and perhaps written."""
         self.lock = anyio.Lock()
 
+    def takes(self, entries: Sequence[Entry], wire: Wire) -> bool:
+        """Whether they can be sent without a look at the stream. What would not be sent is no
+        reason to say so before it is known that the stream is this worker's still."""
+        fits = bool(entries) and entries[0].number == self.last + 1 and not self.sealed
+        return fits and self.wire is wire and self.unsure is None
+
 
 class Writing:
     """The streams that a worker writes. ``expire`` are the seconds that a sealed one is kept at
@@ -87,9 +93,7 @@ class Writing:
         self, wire: Wire, id: str, head: Head, entries: Sequence[Entry], value: bytes
     ) -> None:
         """Write them, unless they are there already. ``head`` says what is known then."""
-        if (head.wire is not wire or head.unsure is not None) and await self._there(
-            wire, id, head, value
-        ):
+        if not head.takes(entries, wire) and await self._there(wire, id, head, value):
             return
         follow(entries, head.last, head.sealed)
         if not entries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -22,6 +22,9 @@ from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing
 from .redis_server import shared_server
 from .redis_workers import Workers
+
+if TYPE_CHECKING:
+    from sans_io_stream.relay import Entry
 
 pytestmark = pytest.mark.anyio
 
@@ -69,15 +72,20 @@ async def test_a_worker_that_was_taken_for_dead_writes_nothing_more(
     assert await first.read(A) == [*run_of(1, 6), sealing(7)]
 
 
-@pytest.mark.parametrize("seals", [False, True])
-async def test_it_is_told_so_at_its_first_entry(
-    workers: Workers, first: RedisStore, seals: bool
+@pytest.mark.parametrize(
+    "entries",
+    [[made(4)], [sealing(4)], [made(5)], [made(3)], []],
+    ids=["next", "end", "ahead", "behind", "none"],
+)
+async def test_it_is_told_so_at_its_first_append(
+    workers: Workers, first: RedisStore, entries: list[Entry]
 ) -> None:
+    """Also where the number follows what another one has written, and not what it has itself."""
     second = await workers.open()
     workers.bury(first)
     assert await second.take(A)
     with pytest.raises(Overtaken):
-        await first.append(A, [sealing(4) if seals else made(4)])
+        await first.append(A, entries)
     # Nothing that belongs to the end has happened either.
     assert await second.ended_before(1e12) == []
     await second.append(A, [sealing(4)])
