@@ -117,7 +117,7 @@ def serve(config: RelayConfig, options: argparse.Namespace) -> None:
         raise UsageError(
             f"{missing.name} is not installed: pip install 'sans-io-stream[relay]'"
         ) from None
-    from .relay.store import StoreError
+    from .relay.stores import StoreError
 
     try:
         sock = serving.listen(config.host, config.port)

@@ -18,11 +18,11 @@ import anyio
 
 from sans_io_stream import TextDelta
 from sans_io_stream.relay import Entry, StreamLog, stream_id
-from sans_io_stream_adapters.relay.database import Database
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.sqlite import SQLiteStore
-from sans_io_stream_adapters.relay.store import Meta, Store
-from sans_io_stream_adapters.relay.worker import Job, Worker
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import Meta, Store
+from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
+from sans_io_stream_adapters.relay.stores.sqlite.database import Database
+from sans_io_stream_adapters.relay.stores.sqlite.worker import Job, Worker
 
 WRITERS = 500
 

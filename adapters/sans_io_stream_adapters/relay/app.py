@@ -22,8 +22,6 @@ from sans_io_stream import ErrorInfo
 from sans_io_stream.relay import START, CursorGone, Place, Retention, place_of
 from sans_io_stream_adapters.logs import LOG
 
-from .access import Access
-from .accounts import Accounts
 from .admission import Admission
 from .answering import BrokenOff, Shape, framing_of, send_collected, send_refusal, send_stream
 from .asking import (
@@ -40,14 +38,16 @@ from .asking import (
 from .beginning import Beginning
 from .http import Receive, Refused, Request, Scope, Send, head_of, send_whole, with_body, within
 from .hub import Hub, Running
-from .metrics import Metrics
+from .operations.access import Access
+from .operations.accounts import Accounts
+from .operations.metrics import Metrics
+from .operations.probing import PROBES, answer_probe
 from .origins import answer_preflight, by_ticket, check_origin, page_of, telling_browsers
-from .probing import PROBES, answer_probe
-from .store import Store, StoreError
+from .stores.protocol import Store, StoreError
 
 if TYPE_CHECKING:
     from .config import ClientKey, RelayConfig
-    from .exposition import Exposition
+    from .operations.exposition import Exposition
 
 __all__ = ["Relay"]
 
@@ -329,7 +329,7 @@ class Relay:
             why = "this key may not read metrics: configure one with metrics = true"
             raise Refused(403, ErrorInfo("permission", why, status=403))
         if self._exposition is None:
-            from .exposition import Exposition
+            from .operations.exposition import Exposition
 
             self._exposition = Exposition(self.metrics, self.hub)
         body, kind = self._exposition.told(request.header("accept"))
@@ -361,7 +361,7 @@ def shape_of(request: Request, body: dict[str, Any], format: str) -> Shape:
 def store_of(config: RelayConfig) -> Store:
     """The store that is configured. Raises ``StoreError`` where it cannot be made."""
     if config.store == "memory":
-        from .memory import MemoryStore
+        from .stores.memory import MemoryStore
 
         return MemoryStore()
     if config.in_redis:
@@ -369,14 +369,14 @@ def store_of(config: RelayConfig) -> Store:
         expire = 2 * config.retention + 3600 if config.retention < math.inf else None
         told = config.redis
         try:
-            from .redis import RedisStore
+            from .stores.redis.store import RedisStore
 
             return RedisStore(
                 config.store, lease=told.lease, prefix=told.prefix, expire_seconds=expire
             )
         except (ImportError, ValueError) as error:
             raise StoreError(str(error)) from None
-    from .sqlite import SQLiteStore
+    from .stores.sqlite.store import SQLiteStore
 
     return SQLiteStore(config.store)
 

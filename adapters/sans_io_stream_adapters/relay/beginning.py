@@ -22,16 +22,16 @@ from .config import UnknownModel
 from .http import Refused, bad
 from .passing import Passed, Teller
 from .runtimes import open_stream
-from .store import Meta, Taken, TooMany
+from .stores.protocol import Meta, Taken, TooMany
 from .upstreams import STREAMING, request_for
 
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
 
-    from .accounts import Accounts
     from .config import ClientKey, RelayConfig, Upstream
     from .http import Request
     from .hub import Hub, Open, Running
+    from .operations.accounts import Accounts
 
 __all__ = ["Beginning"]
 

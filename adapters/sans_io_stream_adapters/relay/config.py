@@ -25,7 +25,7 @@ from sans_io_stream.providers import provider_named
 from sans_io_stream.request import Authorizer
 from sans_io_stream.secret import Secret
 
-from .allowance import Allowance, check_prices
+from .operations.allowance import Allowance, check_prices
 from .upstreams import builder_of, template
 
 __all__ = [

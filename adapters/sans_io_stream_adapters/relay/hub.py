@@ -22,11 +22,11 @@ from sans_io_stream.relay import Entry, Retention, StreamLog, entries_of
 from sans_io_stream_adapters.logs import LOG
 
 from .background import Background
-from .metrics import Metrics
+from .operations.metrics import Metrics
 from .recovering import Again, Recovery
 from .running import CANCELLED, LOST, Running, Writing, interrupted
 from .sharing import Sharing, shared
-from .store import Meta, Overtaken, Store, StoreError, Taken, TooMany, read_all
+from .stores.protocol import Meta, Overtaken, Store, StoreError, Taken, TooMany, read_all
 
 if TYPE_CHECKING:
     from .passing import Source

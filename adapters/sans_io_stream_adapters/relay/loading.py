@@ -21,8 +21,8 @@ from sans_io_stream.price_files import table_of
 from sans_io_stream.secret import Secret
 from sans_io_stream_adapters.prices import load_prices
 
-from .allowance import Allowance
 from .config import ClientKey, RedisOptions, RelayConfig, RelayLimits, Route, Upstream
+from .operations.allowance import Allowance
 
 if TYPE_CHECKING:
     from sans_io_stream import PriceTable

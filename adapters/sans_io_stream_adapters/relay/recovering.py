@@ -19,7 +19,7 @@ from sans_io_stream_adapters.logs import LOG
 
 from .background import Background
 from .running import CANCELLED, LOST, interrupted
-from .store import Meta, StoreError
+from .stores.protocol import Meta, StoreError
 
 if TYPE_CHECKING:
     from .hub import Hub, Open

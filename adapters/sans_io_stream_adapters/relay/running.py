@@ -20,7 +20,7 @@ from .runtimes import changes
 
 if TYPE_CHECKING:
     from .passing import Source
-    from .store import Meta
+    from .stores.protocol import Meta
 
 __all__ = ["CANCELLED", "LOST", "Running", "Writing", "interrupted"]
 

@@ -23,7 +23,7 @@ import uvicorn
 from ..cli_output import has_colours
 from ..logs import LOG
 from .app import Relay
-from .telling import LINES, JSONLines
+from .operations.telling import LINES, JSONLines
 from .wire import Protocol
 
 if TYPE_CHECKING:

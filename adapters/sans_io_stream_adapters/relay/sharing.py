@@ -16,11 +16,11 @@ import anyio
 from sans_io_stream import ErrorInfo, StreamEnd
 from sans_io_stream_adapters.logs import LOG
 
-from .store import Shared, Store, StoreError, read_all
+from .stores.protocol import Shared, Store, StoreError, read_all
 
 if TYPE_CHECKING:
     from .running import Running, Writing
-    from .store import News
+    from .stores.protocol import News
 
 __all__ = ["Sharing", "shared"]
 

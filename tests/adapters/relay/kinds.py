@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.redis import RedisStore
-from sans_io_stream_adapters.relay.sqlite import SQLiteStore
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.redis import RedisStore
+from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
 
 from .redis_server import shared_server
 
 if TYPE_CHECKING:
-    from sans_io_stream_adapters.relay.store import Store
+    from sans_io_stream_adapters.relay.stores.protocol import Store
 
 __all__ = ["BACKENDS", "STORES", "Kind"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sans_io_stream import Finish, StreamEnd, TextDelta, ToolCallDelta, Usage
 from sans_io_stream.events import encode_event
 from sans_io_stream.relay import Entry, stream_id
-from sans_io_stream_adapters.relay.store import Meta
+from sans_io_stream_adapters.relay.stores.protocol import Meta
 
 __all__ = ["id_of", "made", "meta_of", "run_of", "sealing"]
 

@@ -12,8 +12,8 @@ import sys
 
 import anyio
 
-from sans_io_stream_adapters.relay.redis import RedisStore
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
+from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
 from .making import id_of, made, meta_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sans_io_stream_adapters.relay.redis import RedisStore
+from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
 if TYPE_CHECKING:
     from .redis_server import RedisServer

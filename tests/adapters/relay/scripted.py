@@ -25,7 +25,7 @@ from sans_io_stream import (
 from sans_io_stream.relay import stream_id
 from sans_io_stream_adapters.relay import beginning
 from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
-from sans_io_stream_adapters.relay.store import Meta
+from sans_io_stream_adapters.relay.stores.protocol import Meta
 
 from ..virtual import Loop
 

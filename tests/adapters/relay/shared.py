@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 
 import anyio
 
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.store import Meta, News, Overtaken, Spent, StoreError
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import Meta, News, Overtaken, Spent, StoreError
 
 from .scripted import now
 

@@ -25,11 +25,11 @@ from sans_io_stream import (
 )
 from sans_io_stream.resume import ResumeOrigin
 from sans_io_stream_adapters.relay import beginning
-from sans_io_stream_adapters.relay.allowance import Allowance, period_of
 from sans_io_stream_adapters.relay.config import ClientKey, Route, Upstream
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.sqlite import SQLiteStore
-from sans_io_stream_adapters.relay.store import Spent, StoreError
+from sans_io_stream_adapters.relay.operations.allowance import Allowance, period_of
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import Spent, StoreError
+from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
 from sans_io_stream_adapters.testing import FaultServer
 
 from .asgi import Answer, ask, relay_of, talk

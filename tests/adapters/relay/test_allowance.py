@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sans_io_stream_adapters.relay.allowance import (
+from sans_io_stream_adapters.relay.config import ClientKey
+from sans_io_stream_adapters.relay.loading import ConfigError, load_config
+from sans_io_stream_adapters.relay.operations.allowance import (
     Allowance,
     Period,
     ends_in,
     nanodollars,
     period_of,
 )
-from sans_io_stream_adapters.relay.config import ClientKey
-from sans_io_stream_adapters.relay.loading import ConfigError, load_config
 
 HOME = '[upstreams.home]\nprovider = "ollama"\n[keys.ann]\nkey = "k"\n'
 

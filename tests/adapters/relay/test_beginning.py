@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sans_io_stream_adapters.relay.config import Upstream
-from sans_io_stream_adapters.relay.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
 
 from .asgi import Answer, ask, talk
 from .scripted import BACKENDS, said, saying
@@ -18,7 +18,7 @@ from .test_answering import relayed
 
 if TYPE_CHECKING:
     from sans_io_stream_adapters.relay.app import Relay
-    from sans_io_stream_adapters.relay.store import Meta
+    from sans_io_stream_adapters.relay.stores.protocol import Meta
 
 LARGE = 1_000_000
 ASKED = ["/v1/chat/completions", "/v1/streams"]

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sans_io_stream.relay import Entry, encode_entry
-from sans_io_stream_adapters.relay.database import Database
-from sans_io_stream_adapters.relay.store import StoreError
-from sans_io_stream_adapters.relay.worker import Job
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
+from sans_io_stream_adapters.relay.stores.sqlite.database import Database
+from sans_io_stream_adapters.relay.stores.sqlite.worker import Job
 
 from .making import id_of, made, meta_of, run_of, sealing
 

@@ -16,7 +16,7 @@ import pytest
 
 from sans_io_stream_adapters import cli
 from sans_io_stream_adapters.relay.config import RelayLimits
-from sans_io_stream_adapters.relay.exposition import FAMILIES
+from sans_io_stream_adapters.relay.operations.exposition import FAMILIES
 from tests.sources import REPO
 
 from .program import Program

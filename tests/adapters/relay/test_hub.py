@@ -24,9 +24,9 @@ from sans_io_stream.events import encode_event
 from sans_io_stream.relay import START, Entry, Place, Retention
 from sans_io_stream.resume import ResumeOrigin
 from sans_io_stream_adapters.relay.hub import Hub, Running
-from sans_io_stream_adapters.relay.memory import MemoryStore
 from sans_io_stream_adapters.relay.reading import Reader
-from sans_io_stream_adapters.relay.store import Meta, StoreError, Taken
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import Meta, StoreError, Taken
 
 from .scripted import BACKENDS, Scripted, meta_of, now, said, virtually
 

@@ -10,7 +10,6 @@ import pytest
 
 from sans_io_stream import Usage
 from sans_io_stream_adapters.relay import loading
-from sans_io_stream_adapters.relay.allowance import Allowance
 from sans_io_stream_adapters.relay.config import (
     ClientKey,
     RedisOptions,
@@ -19,6 +18,7 @@ from sans_io_stream_adapters.relay.config import (
     Route,
 )
 from sans_io_stream_adapters.relay.loading import TABLES, ConfigError, load_config
+from sans_io_stream_adapters.relay.operations.allowance import Allowance
 from tests.sources import REPO
 
 if TYPE_CHECKING:

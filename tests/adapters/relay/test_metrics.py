@@ -23,11 +23,11 @@ from sans_io_stream import (
 )
 from sans_io_stream_adapters.relay.app import Relay
 from sans_io_stream_adapters.relay.config import ClientKey, Route
-from sans_io_stream_adapters.relay.exposition import FAMILIES, Exposition
 from sans_io_stream_adapters.relay.hub import Hub
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.metrics import Metrics, Series, Waits
-from sans_io_stream_adapters.relay.watching import Eye
+from sans_io_stream_adapters.relay.operations.exposition import FAMILIES, Exposition
+from sans_io_stream_adapters.relay.operations.metrics import Metrics, Series, Waits
+from sans_io_stream_adapters.relay.operations.watching import Eye
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
 from tests.sources import REPO
 
 from .asgi import ask, relay_of, talk

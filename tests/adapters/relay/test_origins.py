@@ -10,7 +10,7 @@ import pytest
 from sans_io_stream import ErrorInfo, StreamEnd, Transcript
 from sans_io_stream_adapters.relay.config import ClientKey, RelayLimits
 from sans_io_stream_adapters.relay.demo import config_for
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
 from sans_io_stream_adapters.testing import FaultServer
 from tests.sources import REPO
 

@@ -10,9 +10,9 @@ import pytest
 
 from sans_io_stream_adapters.relay.app import Relay
 from sans_io_stream_adapters.relay.config import ClientKey
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.probing import PROBES, WITHIN
-from sans_io_stream_adapters.relay.store import Meta, StoreError
+from sans_io_stream_adapters.relay.operations.probing import PROBES, WITHIN
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import Meta, StoreError
 
 from .asgi import ask, relay_of, talk
 from .scripted import BACKENDS, config, now, said, saying, virtually

@@ -11,8 +11,8 @@ import pytest
 from sans_io_stream import Event, StreamEnd, TextDelta
 from sans_io_stream.relay.entries import entry
 from sans_io_stream_adapters.relay.hub import Hub, Open
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.store import Meta, StoreError
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import Meta, StoreError
 
 from .making import id_of, meta_of
 from .scripted import Scripted

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.redis import RedisStore
-from sans_io_stream_adapters.relay.store import (
+from sans_io_stream_adapters.relay.stores.protocol import (
     Overtaken,
     Spent,
     StoreError,
     Taken,
     TooMany,
 )
+from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
 from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing

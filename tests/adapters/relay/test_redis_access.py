@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from sans_io_stream_adapters.relay.redis import RedisStore
-from sans_io_stream_adapters.relay.store import News, Spent, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import News, Spent, StoreError
+from sans_io_stream_adapters.relay.stores.redis import RedisStore
 from tests.sources import REPO
 
 from .kinds import BACKENDS

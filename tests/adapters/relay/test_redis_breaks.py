@@ -12,7 +12,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from sans_io_stream_adapters.relay.store import Overtaken, Spent, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import Overtaken, Spent, StoreError
 
 from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from sans_io_stream_adapters.relay.redis import RedisStore
-from sans_io_stream_adapters.relay.redis_checks import check
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
+from sans_io_stream_adapters.relay.stores.redis import RedisStore
+from sans_io_stream_adapters.relay.stores.redis.checks import check
 
 from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of

@@ -26,7 +26,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from sans_io_stream_adapters.relay.store import Overtaken, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import Overtaken, StoreError
 
 from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing
@@ -35,7 +35,7 @@ from .redis_workers import Workers
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
-    from sans_io_stream_adapters.relay.redis import RedisStore
+    from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
 T = TypeVar("T")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.store import News
+from sans_io_stream_adapters.relay.stores.protocol import News
 
 from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of, sealing
@@ -18,7 +18,7 @@ from .redis_workers import LONG, Workers
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
-    from sans_io_stream_adapters.relay.redis import RedisStore
+    from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
 

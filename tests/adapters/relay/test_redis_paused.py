@@ -21,7 +21,7 @@ from .redis_server import shared_server
 from .redis_workers import Workers
 
 if TYPE_CHECKING:
-    from sans_io_stream_adapters.relay.redis import RedisStore
+    from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
 pytestmark = pytest.mark.anyio
 

@@ -12,8 +12,8 @@ from typing import Literal
 
 import pytest
 
-from sans_io_stream_adapters.relay.schema import VERSION, connect
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
+from sans_io_stream_adapters.relay.stores.sqlite.schema import VERSION, connect
 from tests.sources import REPO
 
 
@@ -115,8 +115,8 @@ def test_what_another_has_open_is_refused(path: Path) -> None:
 
 OPEN = """
 import os, sys
-from sans_io_stream_adapters.relay.schema import connect
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.sqlite.schema import connect
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
 if os.geteuid() == 0:
     os.setgid(65534)
     os.setuid(65534)

@@ -11,7 +11,7 @@ import pytest
 from sans_io_stream import StreamEnd
 from sans_io_stream_adapters.relay.hub import Hub, Open, Running
 from sans_io_stream_adapters.relay.sharing import MOST
-from sans_io_stream_adapters.relay.store import Meta, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import Meta, StoreError
 
 from .scripted import BACKENDS, meta_of, now, said, virtually
 from .shared import Common, View

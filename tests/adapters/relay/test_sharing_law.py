@@ -23,14 +23,14 @@ from sans_io_stream.relay.entries import passed_on
 from sans_io_stream.resume import ResumeOrigin
 from sans_io_stream_adapters.relay.hub import Hub, Open
 from sans_io_stream_adapters.relay.reading import Reader
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
 
 from .scripted import BACKENDS, Scripted, meta_of, now, virtually
 from .shared import LEASE, Common, View
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
-    from sans_io_stream_adapters.relay.store import Meta
+    from sans_io_stream_adapters.relay.stores.protocol import Meta
 
 ORIGIN = ResumeOrigin("openai-responses", "sequence")
 

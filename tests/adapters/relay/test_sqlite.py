@@ -16,8 +16,8 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.sqlite import SQLiteStore
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
+from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
 from tests.sources import REPO
 
 from .kinds import BACKENDS

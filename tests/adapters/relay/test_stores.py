@@ -8,7 +8,14 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.store import Meta, Spent, Store, StoreError, Taken, TooMany
+from sans_io_stream_adapters.relay.stores.protocol import (
+    Meta,
+    Spent,
+    Store,
+    StoreError,
+    Taken,
+    TooMany,
+)
 
 from .kinds import BACKENDS, STORES, Kind
 from .making import id_of, made, meta_of, run_of, sealing

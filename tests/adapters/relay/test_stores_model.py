@@ -23,8 +23,8 @@ from hypothesis.stateful import (
 )
 
 from sans_io_stream.relay import Entry
-from sans_io_stream_adapters.relay.memory import MemoryStore
-from sans_io_stream_adapters.relay.store import Meta, Store, StoreError, Taken
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import Meta, Store, StoreError, Taken
 
 from .kinds import BACKENDS, STORES, Kind
 from .making import made, meta_of, sealing

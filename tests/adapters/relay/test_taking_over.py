@@ -10,7 +10,7 @@ import pytest
 from sans_io_stream import Event, ResumePoint, StreamEnd, TextDelta
 from sans_io_stream.resume import ResumeOrigin
 from sans_io_stream_adapters.relay.hub import Hub, Open, Running
-from sans_io_stream_adapters.relay.store import Meta, News, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import Meta, News, StoreError
 
 from .scripted import DONE, Scripted, meta_of, now, said, virtually
 from .shared import LEASE, Common, View

@@ -29,10 +29,10 @@ from sans_io_stream import (
 )
 from sans_io_stream_adapters.logs import LOG
 from sans_io_stream_adapters.relay.config import ClientKey
-from sans_io_stream_adapters.relay.memory import MemoryStore
+from sans_io_stream_adapters.relay.operations.telling import LINES, JSONLines, Told, tell
 from sans_io_stream_adapters.relay.serving import json_logging
-from sans_io_stream_adapters.relay.store import StoreError
-from sans_io_stream_adapters.relay.telling import LINES, JSONLines, Told, tell
+from sans_io_stream_adapters.relay.stores.memory import MemoryStore
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
 from sans_io_stream_adapters.testing import FaultServer
 
 from .asgi import Answer, ask, relay_of, talk

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.worker import Job, Worker
+from sans_io_stream_adapters.relay.stores.sqlite.worker import Job, Worker
 from tests.sources import REPO
 
 from .kinds import BACKENDS

@@ -12,8 +12,8 @@ import sys
 
 import anyio
 
-from sans_io_stream_adapters.relay.sqlite import SQLiteStore
-from sans_io_stream_adapters.relay.store import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import StoreError
+from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
 
 from .making import id_of, made, meta_of
 

@@ -25,9 +25,9 @@ from sans_io_stream.pricing import EXACT
 from sans_io_stream.tally import AccountKey
 from sans_io_stream_adapters.logs import LOG
 
+from ..http import Refused
+from ..stores.protocol import Spent, StoreError
 from .allowance import BILLION, ends_in, nanodollars, period_of
-from .http import Refused
-from .store import Spent, StoreError
 from .telling import LINES, Told, tell
 from .watching import Eye, Given
 
@@ -36,10 +36,10 @@ if TYPE_CHECKING:
     from sans_io_stream.observing import Observer
     from sans_io_stream.pricing import Prices
 
-    from .config import ClientKey, RelayConfig, Upstream
-    from .hub import Running
+    from ..config import ClientKey, RelayConfig, Upstream
+    from ..hub import Running
+    from ..stores.protocol import Meta, Store
     from .metrics import Metrics
-    from .store import Meta, Store
 
 __all__ = ["Accounts"]
 

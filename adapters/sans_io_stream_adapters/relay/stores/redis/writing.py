@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING
 import anyio
 from coredis.exceptions import RedisError
 
-from .redis_scripts import LOOK, SEAL
-from .redis_values import Place, Rows, read_as, value_of
-from .store import Overtaken, StoreError, follow
+from ..protocol import Overtaken, StoreError, follow
+from .scripts import LOOK, SEAL
+from .values import Place, Rows, read_as, value_of
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
 
-    from .redis_link import Wire
-    from .redis_worker import RedisWorker
+    from .link import Wire
+    from .worker import RedisWorker
 
 __all__ = ["Head", "Writing"]
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from sans_io_stream.relay import encode_entry
 
+from ..protocol import Meta, Spent, StoreError
 from .database import Database
-from .store import Meta, Spent, StoreError
 from .worker import Worker
 
 try:

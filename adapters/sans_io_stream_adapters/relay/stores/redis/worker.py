@@ -14,11 +14,11 @@ import anyio
 
 from sans_io_stream_adapters.logs import LOG
 
-from .background import Background
-from .redis_following import Following
-from .redis_link import Link, Unanswered, Where, Wire, Word
-from .redis_scripts import LEAVE, RELEASE, RENEW, Script
-from .store import StoreError
+from ...background import Background
+from ..protocol import StoreError
+from .following import Following
+from .link import Link, Unanswered, Where, Wire, Word
+from .scripts import LEAVE, RELEASE, RENEW, Script
 
 if TYPE_CHECKING:
     from anyio.abc import TaskGroup

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from .store import StoreError
+from ..protocol import StoreError
 
 __all__ = ["DAMAGED", "connect", "why"]
 

@@ -27,7 +27,7 @@ except ImportError as missing:
 from .metrics import Metrics, Series, Waits
 
 if TYPE_CHECKING:
-    from .hub import Hub
+    from ..hub import Hub
 
 __all__ = ["FAMILIES", "Exposition"]
 

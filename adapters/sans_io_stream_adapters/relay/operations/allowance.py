@@ -11,7 +11,7 @@ import msgspec
 from sans_io_stream.pricing import EXACT, amount
 
 if TYPE_CHECKING:
-    from .config import RelayConfig
+    from ..config import RelayConfig
 
 __all__ = ["Allowance", "check_prices", "ends_in", "nanodollars", "period_of"]
 

@@ -15,7 +15,7 @@ import msgspec
 
 from sans_io_stream.relay import decode_entry, encode_entry
 
-from .store import Meta, StoreError
+from ..protocol import Meta, StoreError
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry

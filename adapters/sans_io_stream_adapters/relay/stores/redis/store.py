@@ -2,8 +2,8 @@
 
 Each stream is a Redis Stream. Who writes it has an epoch of his own in it, and Redis itself
 refuses what comes from an older one: a worker that was taken for dead and comes back writes
-nothing more, whatever it believes. ``redis_scripts`` says which keys there are, ``redis_link``
-how connections are made, ``redis_writing`` how entries come there once, and ``redis_following``
+nothing more, whatever it believes. ``scripts`` says which keys there are, ``link``
+how connections are made, ``writing`` how entries come there once, and ``following``
 how a worker hears of the others'.
 """
 
@@ -19,13 +19,13 @@ import msgspec
 
 from sans_io_stream.secret import Secret
 
-from . import redis_scripts as scripts
-from .redis_checks import check
-from .redis_link import Where, Wire
-from .redis_values import DAMAGED, Place, Rows, entries_in, key_of, meta_of, read_as
-from .redis_worker import RedisWorker
-from .redis_writing import Writing
-from .store import Meta, News, Spent, StoreError, Taken, TooMany
+from ..protocol import Meta, News, Spent, StoreError, Taken, TooMany
+from . import scripts
+from .checks import check
+from .link import Where, Wire
+from .values import DAMAGED, Place, Rows, entries_in, key_of, meta_of, read_as
+from .worker import RedisWorker
+from .writing import Writing
 
 try:
     import anyio

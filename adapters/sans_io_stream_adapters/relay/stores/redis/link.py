@@ -16,7 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from sans_io_stream.secret import Secret
 
-from .store import StoreError
+from ..protocol import StoreError
 
 try:
     import anyio
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
     from coredis.connection import BaseConnection
 
-    from .redis_scripts import Script
+    from .scripts import Script
 
 __all__ = ["Link", "Lost", "Unanswered", "Where", "Wire", "Word", "refused"]
 

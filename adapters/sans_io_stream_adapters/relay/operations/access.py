@@ -11,7 +11,7 @@ import anyio
 from .telling import LINES, Told, tell
 
 if TYPE_CHECKING:
-    from .http import Send
+    from ..http import Send
     from .metrics import Metrics
 
 __all__ = ["Access"]

@@ -17,12 +17,12 @@ import msgspec
 from sans_io_stream import ErrorInfo
 from sans_io_stream.relay import stream_id
 
-from .http import Refused, send_whole
-from .store import StoreError
+from ..http import Refused, send_whole
+from ..stores.protocol import StoreError
 
 if TYPE_CHECKING:
-    from .app import Relay
-    from .http import Request, Send
+    from ..app import Relay
+    from ..http import Request, Send
 
 __all__ = ["PROBES", "answer_probe"]
 

@@ -12,7 +12,7 @@ from heapq import nsmallest
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from .store import Meta, Spent, StoreError, Taken, TooMany, follow
+from .protocol import Meta, Spent, StoreError, Taken, TooMany, follow
 
 try:
     from anyio.lowlevel import checkpoint

@@ -22,8 +22,8 @@ import msgspec
 
 from sans_io_stream.relay import decode_entry
 
+from ..protocol import Meta, Spent, StoreError, Taken, TooMany, follow
 from .schema import DAMAGED, connect, why
-from .store import Meta, Spent, StoreError, Taken, TooMany, follow
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry

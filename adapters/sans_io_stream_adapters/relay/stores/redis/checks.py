@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .store import StoreError
+from ..protocol import StoreError
 
 __all__ = ["check"]
 

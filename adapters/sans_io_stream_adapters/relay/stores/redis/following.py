@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from .redis_link import Link, Lost, Wire, Word
-from .redis_values import Place, Rows, entries_in, read_as
-from .store import News
+from ..protocol import News
+from .link import Link, Lost, Wire, Word
+from .values import Place, Rows, entries_in, read_as
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
