@@ -34,7 +34,7 @@ __all__ = ["listen", "serve"]
 BACKLOG = 2048
 POLL = 0.05
 """Seconds between two looks at whether a second Ctrl-C came."""
-GRACE = 2
+GRACE = 5
 """Seconds that the last readers have for the last bytes."""
 BROKEN_OFF = "ASGI callable returned without completing response."
 """uvicorn's word for a response that is broken off. Here that is meant."""
