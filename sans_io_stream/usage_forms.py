@@ -21,6 +21,7 @@ __all__ = [
     "MOST",
     "anthropic_usage",
     "bedrock_usage",
+    "believed",
     "both",
     "by_modality",
     "chat_usage",
@@ -308,3 +309,14 @@ def by_modality(usage: dict[str, Any], *keys: str) -> int | None:
 def has_counts(usage: Usage) -> bool:
     """Whether a snapshot counts anything at all."""
     return any(getattr(usage, field) is not None for field in COUNTS)
+
+
+def believed(usage: Usage) -> Usage:
+    """A snapshot that somebody else has made, without what is no count: less than nothing, or
+    more than ``MOST``."""
+    wrong = {
+        field: None
+        for field in COUNTS
+        if (value := getattr(usage, field)) is not None and not 0 <= value < MOST
+    }
+    return msgspec.structs.replace(usage, **wrong) if wrong else usage

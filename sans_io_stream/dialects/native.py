@@ -25,6 +25,7 @@ from ..events import (
     Usage,
     decode_event,
 )
+from ..usage_forms import believed
 from .base import COLON, Dialect, LimitReached
 from .tolerant import REFUSED, TooDeep, Unreadable, exceeds, read_json
 
@@ -94,7 +95,7 @@ class Native(Dialect):
         elif not isinstance(event, STRUCTURAL):
             if isinstance(event, Usage):
                 # Encoded, the object stands alone; a path of the sender's leads anywhere.
-                event = msgspec.structs.replace(event, path="")
+                event = msgspec.structs.replace(believed(event), path="")
             if isinstance(event, StreamStart):
                 self.started = True
                 self.response_id = event.response_id or self.response_id

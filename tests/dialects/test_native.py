@@ -79,6 +79,22 @@ def test_events_pass_as_they_are(framed: Any, dialect: str | None) -> None:
     assert got.events == [*ANSWER, DONE]
 
 
+def test_counts_that_are_none_are_not_believed() -> None:
+    """They are added up, and held against budgets: less than nothing would give some back."""
+    told = [
+        b'{"event":"usage","prompt_tokens":-5000000,"completion_tokens":7,"cost":-3.5}',
+        b'{"event":"usage","completion_tokens":%d,"cost":1e308}' % 10**30,
+        b'{"event":"usage","prompt_tokens":0,"total_tokens":9007199254740991,"cost":0.5}',
+    ]
+    got = read("native", sse(*(one.decode() for one in told), *lines(DONE)))
+    assert got.events == [
+        Usage(completion_tokens=7),
+        Usage(),
+        Usage(prompt_tokens=0, total_tokens=2**53 - 1, cost=0.5),
+        DONE,
+    ]
+
+
 @pytest.mark.parametrize(
     "end",
     [
