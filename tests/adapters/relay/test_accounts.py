@@ -28,7 +28,7 @@ from sans_io_stream_adapters.relay import beginning
 from sans_io_stream_adapters.relay.config import ClientKey, Route, Upstream
 from sans_io_stream_adapters.relay.operations.allowance import Allowance, period_of
 from sans_io_stream_adapters.relay.stores.memory import MemoryStore
-from sans_io_stream_adapters.relay.stores.protocol import Spent, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import MOST_SPENT, Spent, StoreError
 from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
 from sans_io_stream_adapters.testing import FaultServer
 
@@ -394,6 +394,27 @@ def test_what_a_provider_says_it_charged_is_what_is_paid(backend: str, monkeypat
     told = Usage(prompt_tokens=1, completion_tokens=1, final=True, cost=0.25)
     saying(monkeypatch, Scripted((0.0, [TextDelta("a"), told, *DONE])))
     run(backend, main, key(budget=Allowance(dollars=Decimal(1))), prices=PRICES)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_absurd_sum_is_paid_as_far_as_a_store_can_hold_it(
+    backend: str, tmp_path: Path, monkeypatch: Any
+) -> None:
+    owner = key(budget=Allowance(dollars=Decimal(1)))
+
+    async def main() -> None:
+        store = SQLiteStore(tmp_path / "streams.db")
+        options: dict[str, Any] = {"store": store, "clock": lambda: BEGUN}
+        async with relay_of(config(keys=(owner,), prices=PRICES), **options) as relay:
+            assert (await begin(relay)).events("native")[-1] == StreamEnd("complete")
+            while relay.accounts.running:
+                await anyio.lowlevel.checkpoint()
+            assert (await begin(relay)).status == 429
+            assert await spent(relay) == Spent(2, MOST_SPENT)
+
+    told = Usage(prompt_tokens=1, completion_tokens=1, final=True, cost=1e13)
+    saying(monkeypatch, Scripted((0.0, [TextDelta("a"), told, *DONE])))
+    anyio.run(main, backend=backend)
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -9,6 +9,7 @@ import anyio
 import pytest
 
 from sans_io_stream_adapters.relay.stores.protocol import (
+    MOST_SPENT,
     Meta,
     Spent,
     Store,
@@ -234,6 +235,9 @@ async def test_what_is_spent_is_added_up(store: Store) -> None:
     assert await store.spend("bob", "2026-11", Spent(1)) == Spent(1)
     assert await store.spend("ann", "2026-12", Spent()) == Spent()
     assert await store.spend("ann", "2026-12", Spent(2)) == Spent(2)
+    # Providers may tell any number.
+    assert await store.spend("ann", "2026-12", Spent(10**30, 5)) == Spent(MOST_SPENT, 5)
+    assert await store.spend("ann", "2026-12", Spent(1, 10**30)) == Spent(MOST_SPENT, MOST_SPENT)
 
 
 async def test_streams_that_ended_are_told_oldest_first(store: Store) -> None:

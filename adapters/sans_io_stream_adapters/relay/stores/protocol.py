@@ -20,8 +20,8 @@ import msgspec
 from sans_io_stream.relay import Entry
 
 __all__ = [
-    "Meta", "News", "Overtaken", "Shared", "Spent", "Store", "StoreError", "Taken", "TooMany",
-    "follow", "read_all",
+    "MOST_SPENT", "Meta", "News", "Overtaken", "Shared", "Spent", "Store", "StoreError", "Taken",
+    "TooMany", "follow", "read_all",
 ]  # fmt: skip
 
 
@@ -77,12 +77,21 @@ class Meta(msgspec.Struct, frozen=True):
         return f"<Meta {self.id}, {self.model!r} by {self.provider!r}>"
 
 
+MOST_SPENT = 2**63 - 1
+
+
 class Spent(msgspec.Struct, frozen=True):
-    """What an owner has spent."""
+    """What an owner has spent. Neither sum is more than ``MOST_SPENT``, whatever is added: stores
+    hold no larger number, and providers may tell any."""
 
     tokens: int = 0
     nanodollars: int = 0
     """Billionths of a dollar: sums of them are exact in any store."""
+
+    def __post_init__(self) -> None:
+        for name in self.__struct_fields__:
+            if getattr(self, name) > MOST_SPENT:
+                msgspec.structs.force_setattr(self, name, MOST_SPENT)
 
     def __add__(self, other: Spent) -> Spent:
         return Spent(self.tokens + other.tokens, self.nanodollars + other.nanodollars)

@@ -230,9 +230,14 @@ if worker ~= 'nobody' then hear(worker, id, word) end
 SPEND = Script("""
 local owner, period, tokens, nanodollars, once = unpack(ARGV, 4)
 local h = P .. 'spent:' .. owner
+local function add(name, more)
+  if type(redis.pcall('HINCRBY', h, name, more)) == 'table' then
+    call('HSET', h, name, '9223372036854775807')
+  end
+end
 if call('SET', P .. 'once:' .. once, '1', 'NX', 'PX', lease * 4) then
-  call('HINCRBY', h, period .. ':t', tokens)
-  call('HINCRBY', h, period .. ':n', nanodollars)
+  add(period .. ':t', tokens)
+  add(period .. ':n', nanodollars)
   local names = call('HLEN', h) > 32 and call('HKEYS', h) or {}
   table.sort(names)
   for n = 1, #names - 16 do
@@ -242,7 +247,8 @@ end
 return call('HMGET', h, period .. ':t', period .. ':n')
 """)
 """owner, period, tokens, nanodollars, a word that no other call has. Both sums, as texts: they
-are too large for a number in Lua. The oldest of more than 16 periods are dropped."""
+are too large for a number in Lua. One that Redis cannot hold is the largest that it can. The
+oldest of more than 16 periods are dropped."""
 
 RENEW = Script("""
 live()
