@@ -126,9 +126,10 @@ class Hub:
             del self._streams[meta.id]
             raise
         except BaseException:
-            # Whether it is there nobody knows. If so it has to get an end.
             del self._streams[meta.id]
-            self._recovery.owe(meta)
+            if self.sharing is not None:
+                # Whether it is there nobody knows. If so it has to get an end.
+                self._recovery.owe(meta)
             raise
         self.metrics.of(meta.provider, meta.model).begun += 1
         self.generate(running, opening)
@@ -252,6 +253,8 @@ class Hub:
 
     async def _unsealed(self, running: Running) -> None:
         """One that has no end, and is not written here."""
+        if self._recovery.ending(running.meta.id):
+            return
         if self.sharing is None or self._recovery.owes(running.meta.id):
             # Nobody writes it any more: its end could not be kept when it came.
             running.write(self.clock())
@@ -288,6 +291,12 @@ class Hub:
             series.running -= 1
             with anyio.CancelScope(shield=True):
                 await self._seal(running, writing, end)
+                if (
+                    running.lost is not None
+                    and running.writing is writing
+                    and self.over is not None
+                ):
+                    await self.over(running, kept=False)
 
     async def _keep(self, running: Running, writing: Writing, batch: list[Event]) -> None:
         """Append, write, show."""
@@ -314,8 +323,10 @@ class Hub:
         entry = running.log.seal(writing.stopped or end, self.clock())
         if entry is not None:
             await self._write(running, writing, [entry], running.now())
-        if self.over is not None and running.writing is writing:
-            await self.over(running, kept=running.log.end is not None)
+        if running.writing is writing and running.log.end is not None:
+            self._recovery.settled(running.meta.id)
+            if self.over is not None:
+                await self.over(running, kept=True)
 
     async def _write(
         self, running: Running, writing: Writing, entries: list[Entry], came: float
@@ -335,7 +346,8 @@ class Hub:
             if running.writing is not writing:
                 return
             metrics.store_errors["append"] += 1
-            LOG.error("stream %s ends: it cannot be kept: %s", log.id, error)
+            if not self._recovery.owes(log.id):
+                LOG.error("stream %s ends: it cannot be kept: %s", log.id, error)
             running.lost = NOT_KEPT
             self._recovery.owe(running.meta)
             writing.scope.cancel()
@@ -394,6 +406,8 @@ class Hub:
         try:
             if self.sharing is not None:
                 await self.sharing.look_after()
+            else:
+                await self._recovery.settle()
             for id in await self.store.ended_before(now - self.retention.seconds):
                 await self.store.delete(id)
                 await self._drop(id)

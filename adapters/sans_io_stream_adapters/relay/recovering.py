@@ -46,6 +46,8 @@ class Recovery:
         """Streams that were taken, and could not be read yet."""
         self._owed: dict[str, Meta] = {}
         """Streams that this process writes, and could not keep: they have no end yet."""
+        self._ending: set[str] = set()
+        """Those of them that are just given one."""
         self._taking: dict[str, bool] = {}
         """Streams that are being taken over, and whether a client has ended them meanwhile."""
         self._background = Background()
@@ -70,14 +72,29 @@ class Recovery:
                 group.start_soon(work)
 
     def owe(self, meta: Meta) -> None:
-        """It was not kept what became of a stream of this process: it is to get an end. Alone, that
-        is seen to when it is asked for."""
-        if self._hub.sharing is not None:
-            self._owed[meta.id] = meta
+        """It was not kept what became of a stream of this process: it is to get an end, also where
+        nobody asks for it any more. Until then it counts among those that its owner may have."""
+        self._owed[meta.id] = meta
+
+    async def settle(self) -> None:
+        """Give such streams their ends, as far as the store takes them. Raises ``StoreError``."""
+        for meta in list(self._owed.values()):
+            await self._end(meta)
+            if meta.id in self._owed:
+                # It takes nothing yet.
+                return
+
+    def settled(self, id: str) -> None:
+        """That stream has its end."""
+        self._owed.pop(id, None)
 
     def owes(self, id: str) -> bool:
         """Whether that stream is still to get an end."""
         return id in self._owed
+
+    def ending(self, id: str) -> bool:
+        """Whether it is just given its end."""
+        return id in self._ending
 
     def end(self, id: str) -> None:
         """A client ends a stream that may just be taken over."""
@@ -145,12 +162,20 @@ class Recovery:
 
     async def _end(self, meta: Meta) -> None:
         """Seal a stream of this process that could not be kept, now that it can."""
-        hub = self._hub
-        if await hub.store.find(meta.id) is None:
-            del self._owed[meta.id]
+        hub, id = self._hub, meta.id
+        running = hub.running(id)
+        if running is not None and running.lost is None and running.writing is not None:
+            # Whoever has asked for it meanwhile gives it its end.
             return
-        running = await hub.adopt(meta)
-        await hub.seal(running, LOST)
+        self._ending.add(id)
+        try:
+            if await hub.store.find(id) is None:
+                self.settled(id)
+                return
+            running = await hub.adopt(meta)
+            await hub.seal(running, LOST)
+        finally:
+            self._ending.discard(id)
         if running.lost is None:
             # It has one, or another worker gives it one.
-            self._owed.pop(meta.id, None)
+            self.settled(id)

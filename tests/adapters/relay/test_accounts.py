@@ -123,6 +123,43 @@ def test_no_more_streams_than_a_key_may_have(backend: str, path: str, monkeypatc
     run(backend, main, key(streams=2))
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_a_stream_that_could_not_be_kept_holds_no_place(
+    backend: str, monkeypatch: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its client was told of an end and need not come back: it gets one in the store as well, as
+    soon as there is space, is counted once, and what it used is paid."""
+
+    class Full(MemoryStore):
+        full = False
+
+        async def append(self, id: str, entries: Any) -> None:
+            if self.full:
+                raise StoreError("the disk is full")
+            await super().append(id, entries)
+
+    store = Full()
+
+    async def main(relay: Relay) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(begin, relay)
+            await anyio.sleep(1.5)
+            store.full = True
+        await anyio.sleep(60.0)
+        assert (await begin(relay)).status == 429
+        assert await spent(relay) == Spent()
+        store.full = False
+        await anyio.sleep(60.0)
+        assert relay.metrics.of("test", "test/m").ended == {"interrupted": 1}
+        assert await spent(relay) == Spent(30)
+        assert (await begin(relay)).status == 200
+
+    saying(monkeypatch, counting((10, 20), (10, 40)), said("a"))
+    run(backend, main, key(streams=1, budget=Allowance(tokens=1000)), store)
+    # It is tried again every few seconds, and told once.
+    assert caplog.text.count("cannot be kept") == 1
+
+
 # ---- how much
 
 

@@ -23,7 +23,7 @@ from sans_io_stream.encoding import Encoder
 from sans_io_stream.events import encode_event
 from sans_io_stream.relay import START, Entry, Place, Retention
 from sans_io_stream.resume import ResumeOrigin
-from sans_io_stream_adapters.relay.hub import Hub, Running
+from sans_io_stream_adapters.relay.hub import TICK, Hub, Running
 from sans_io_stream_adapters.relay.reading import Reader
 from sans_io_stream_adapters.relay.stores.memory import MemoryStore
 from sans_io_stream_adapters.relay.stores.protocol import Meta, StoreError, Taken
@@ -254,9 +254,10 @@ def test_what_cannot_be_kept_is_an_error_to_all(
         assert found is not None
         assert found is not running
         assert [type(event) for event in (await read(found))[-1:]] == [StreamEnd]
-        # With space again it is sealed.
-        await anyio.sleep(200.0)
+        # With space again it is sealed, whether anybody asks for it or not.
         store.most = 100
+        await anyio.sleep(2 * TICK)
+        assert await store.ended_before(now()) == [meta_of().id]
         sealed = await hub.find(meta_of().id)
         assert sealed is not None
         assert (await read(sealed))[-1] == sealed.log.end

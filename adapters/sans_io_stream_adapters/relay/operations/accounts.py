@@ -210,16 +210,15 @@ class Accounts:
         return [eye, Given(watch)]
 
     async def over(self, running: Running, *, kept: bool) -> None:
-        """A stream ended here. ``kept`` says that its end is written down, by this worker: what
-        it used is counted then."""
+        """A stream ended here. ``kept`` says that its end is written down, by this worker: it is
+        counted then, and what it used. Its readers may have been told of another end before."""
         meta, end = running.meta, running.end
         account = self.running.pop(meta.id, None)
         series = self._metrics.of(meta.provider, meta.model)
-        if end is not None:
-            series.ended[end.outcome] += 1
         usages = list(running.usages.values())
         costs = [self._cost(meta, usage) for usage in usages]
-        if kept:
+        if kept and end is not None:
+            series.ended[end.outcome] += 1
             for usage, cost in zip(usages, costs, strict=True):
                 series.used(usage, cost)
         well = end is not None and end.outcome in ("complete", "cancelled")
