@@ -19,11 +19,12 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
+from uvicorn.logging import DefaultFormatter
 
 from ..cli_output import has_colours
 from ..logs import LOG
 from .app import Relay
-from .operations.telling import LINES, JSONLines
+from .operations.telling import LINES, JSONLines, in_one_line
 from .wire import Protocol
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ def serve(
         lifespan="off",
         ws="none",
         log_config=logging_of(quiet=quiet, format=config.log_format),
+        access_log=False,
         server_header=False,
         proxy_headers=False,
         # What is too large is refused by the relay, in the words of the format in use.
@@ -135,68 +137,38 @@ def terminated_in_order() -> Generator[None]:
 
 
 class Shown(logging.Filter):
-    """What a log may say: of a path no query, which may hold what opens a stream; and nothing of
-    a response that was broken off on purpose, or cut off at the end."""
+    """What a log may say: nothing of a response that was broken off on purpose, or cut off at the
+    end."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether it is logged."""
         kind = record.exc_info[0] if record.exc_info else None
-        if record.msg == BROKEN_OFF or kind is asyncio.CancelledError:
-            return False
-        if record.name == "uvicorn.access" and isinstance(record.args, tuple):
-            record.args = tuple(
-                one.partition("?")[0] if isinstance(one, str) else one for one in record.args
-            )
-        return True
+        return record.msg != BROKEN_OFF and kind is not asyncio.CancelledError
+
+
+class PlainLines(DefaultFormatter):
+    """A line for people, with its level first, coloured on a terminal alone."""
+
+    def __init__(self) -> None:
+        colours = sys.stderr is not None and has_colours(sys.stderr)  # pyright: ignore[reportUnnecessaryComparison]
+        super().__init__("%(levelprefix)s %(message)s", use_colors=colours)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        shown = logging.makeLogRecord({**record.__dict__, "msg": in_one_line(record), "args": ()})
+        shown.exc_info = shown.exc_text = None
+        vars(shown).pop("color_message", None)
+        return super().format(shown)
+
+
+FORMATTERS: dict[str, type[logging.Formatter]] = {"plain": PlainLines, "json": JSONLines}
+"""By the word of the configuration."""
 
 
 def logging_of(*, quiet: bool, format: str = "plain") -> dict[str, Any]:
-    """Logs go to standard error, with colours on a terminal alone; in the format "json" each line
-    is one object, and requests are told by the relay, with their streams."""
-    if format == "json":
-        return json_logging(quiet=quiet)
-    colours = sys.stderr is not None and has_colours(sys.stderr)  # pyright: ignore[reportUnnecessaryComparison]
-    said = '%(levelprefix)s %(client_addr)s "%(request_line)s" %(status_code)s'
-    return {
-        "version": 1,
-        "disable_existing_loggers": False,
-        "filters": {"shown": {"()": Shown}},
-        "formatters": {
-            "plain": {
-                "()": "uvicorn.logging.DefaultFormatter",
-                "fmt": "%(levelprefix)s %(message)s",
-                "use_colors": colours,
-            },
-            "access": {
-                "()": "uvicorn.logging.AccessFormatter",
-                "fmt": said,
-                "use_colors": colours,
-            },
-        },
-        "handlers": {
-            name: {
-                "class": "logging.StreamHandler",
-                "formatter": name,
-                "filters": ["shown"],
-                "stream": "ext://sys.stderr",
-            }
-            for name in ("plain", "access")
-        },
-        "loggers": {
-            LOG.name: {"handlers": ["plain"], "level": "WARNING", "propagate": False},
-            "uvicorn.error": {"handlers": ["plain"], "level": "WARNING", "propagate": False},
-            "uvicorn.access": {
-                "handlers": ["access"],
-                "level": "WARNING" if quiet else "INFO",
-                "propagate": False,
-            },
-        },
-    }
-
-
-def json_logging(*, quiet: bool) -> dict[str, Any]:
-    """Logs as one JSON object a line. What a single stream of the adapters logs is left out: it is
-    told in the line of the relay's stream."""
+    """Logs go to standard error, a line for each record. Requests are told by the relay, with
+    their streams, and not by the server, whose line would hold a path. What a single stream of
+    the adapters logs is left out: it is told in the line of the relay's stream."""
 
     def logger(level: str) -> dict[str, Any]:
         return {"handlers": ["lines"], "level": level, "propagate": False}
@@ -205,7 +177,7 @@ def json_logging(*, quiet: bool) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {"shown": {"()": Shown}},
-        "formatters": {"lines": {"()": JSONLines}},
+        "formatters": {"lines": {"()": FORMATTERS[format]}},
         "handlers": {
             "lines": {
                 "class": "logging.StreamHandler",
@@ -218,6 +190,5 @@ def json_logging(*, quiet: bool) -> dict[str, Any]:
             LOG.name: logger("ERROR"),
             LINES.name: logger("WARNING" if quiet else "INFO"),
             "uvicorn.error": logger("WARNING"),
-            "uvicorn.access": logger("CRITICAL"),
         },
     }

@@ -316,14 +316,20 @@ def test_a_head_beyond_what_is_read_is_told_so(config: Configured) -> None:
         assert document["error"]["type"] == "invalid_request_error"
 
 
-def test_the_log_shows_no_query(config: Configured) -> None:
+def test_the_log_shows_which_stream_and_no_path(config: Configured) -> None:
     with FaultServer("openai-chat", text=TEXT) as upstream:
         with Program("--config", config(upstream)) as program:
             got = fetch(program.url, "POST", "/v1/streams?ticket=sesame", BODY)
             fetch(program.url, "GET", f"/v1/streams/{got.id}?after={got.cursors[-1]}")
+            fetch(program.url, "GET", "/%0a%1b[31msesame")
+            fetch(program.url, "SESAME", "/v1/models")
             program.send(signal.SIGTERM)
             assert program.wait() == 0
-        assert '"POST /v1/streams HTTP/1.1" 200' in program.log
+        lines = program.log.splitlines()
+        assert sum(" request method=POST route=ask " in line for line in lines) == 1
+        (stream,) = [line for line in lines if " stream stream=" in line]
+        assert f"stream={got.id} key=local upstream=up " in stream
+        assert " outcome=complete " in stream
         assert "sesame" not in program.log
         assert got.cursors[-1] not in program.log
 

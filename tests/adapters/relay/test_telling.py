@@ -30,7 +30,7 @@ from sans_io_stream import (
 from sans_io_stream_adapters.logs import LOG
 from sans_io_stream_adapters.relay.config import ClientKey
 from sans_io_stream_adapters.relay.operations.telling import LINES, JSONLines, Told, tell
-from sans_io_stream_adapters.relay.serving import json_logging
+from sans_io_stream_adapters.relay.serving import PlainLines, logging_of
 from sans_io_stream_adapters.relay.stores.memory import MemoryStore
 from sans_io_stream_adapters.relay.stores.protocol import StoreError
 from sans_io_stream_adapters.testing import FaultServer
@@ -205,6 +205,21 @@ def test_an_exception_is_told_without_its_words(kept: Kept) -> None:
     assert CANARY not in line
 
 
+def test_lines_for_people_hold_neither_more(kept: Kept) -> None:
+    """No word of an exception's, and nothing that could pass for a line of its own."""
+    kept.setFormatter(PlainLines())
+    try:
+        raise ValueError(f"{CANARY}: bad")
+    except ValueError:
+        LOG.exception("it failed\nINFO: \x1b[31m and %s", "more")
+    tell(Told("stream", {"model": "two\nlines", "key": "a"}))
+    failed, stream = kept.lines
+    assert failed.startswith("ERROR:    it failed\\nINFO: \\x1b[31m and more error=ValueError at=")
+    assert failed.endswith("test_lines_for_people_hold_neither_more")
+    assert CANARY not in failed
+    assert stream == r"INFO:     stream model='two\nlines' key=a"
+
+
 def test_one_record_is_one_line(kept: Kept) -> None:
     LOG.error("two\nlines \u2028 and %s", "more")
     tell(Told("stream", {"key": "a\nb", "error": None}))
@@ -218,7 +233,7 @@ def test_quiet_tells_failures_alone(capsys: pytest.CaptureFixture[str]) -> None:
     before = LINES.level, LOG.level, LINES.propagate, LOG.propagate
     handlers = [*LINES.handlers], [*LOG.handlers]
     try:
-        settings = json_logging(quiet=True)
+        settings = logging_of(quiet=True, format="json")
         logging.config.dictConfig(settings)
         tell(Told("request", {}))
         tell(Told("stream", {"outcome": "failed"}), logging.WARNING)
@@ -228,10 +243,10 @@ def test_quiet_tells_failures_alone(capsys: pytest.CaptureFixture[str]) -> None:
         LINES.setLevel(before[0])
         LOG.setLevel(before[1])
         LINES.propagate, LOG.propagate = before[2:]
-        for name in ("uvicorn.error", "uvicorn.access"):
-            logging.getLogger(name).handlers.clear()
-            logging.getLogger(name).setLevel(logging.NOTSET)
-            logging.getLogger(name).propagate = True
+        server = logging.getLogger("uvicorn.error")
+        server.handlers.clear()
+        server.setLevel(logging.NOTSET)
+        server.propagate = True
     rows = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [row["event"] for row in rows] == ["stream"]
 

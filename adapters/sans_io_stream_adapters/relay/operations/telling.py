@@ -4,8 +4,9 @@ INFO: one line for each request and one for each stream when it is over; each fu
 A line is a name and fields (``Told``): names of the configuration, ids, counts, times, kinds.
 Never content, keys, queries, tickets or a client's own words.
 
-``JSONLines`` writes any record as one JSON object on a line. Of what others log it writes the
-message; of an exception its type and where it was raised, not what it says.
+``JSONLines`` writes any record as one JSON object on a line, ``in_one_line`` says it to people. Of
+what others log both tell the message; of an exception its type and where it was raised, not what
+it says.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["LINES", "JSONLines", "Told", "tell"]
+from ...logs import plain
+
+__all__ = ["LINES", "JSONLines", "Told", "in_one_line", "tell"]
 
 LINES = logging.getLogger("sans_io_stream_relay")
 LINES.addHandler(logging.NullHandler())
@@ -38,7 +41,7 @@ class Told:
         self.fields = {name: value for name, value in fields.items() if value is not None}
 
     def __str__(self) -> str:
-        return " ".join([self.event, *(f"{name}={value}" for name, value in self.fields.items())])
+        return " ".join([self.event, *(f"{k}={plain(str(v))}" for k, v in self.fields.items())])
 
 
 def tell(told: Told, level: int = logging.INFO) -> None:
@@ -60,8 +63,24 @@ class JSONLines(logging.Formatter):
         else:
             row |= {"event": "log", "logger": record.name}
             row["message"] = record.getMessage()[:LONGEST]
-        if record.exc_info and record.exc_info[0] is not None:
-            row["error"] = record.exc_info[0].__name__
-            frames = traceback.extract_tb(record.exc_info[2])[-FRAMES:]
-            row["at"] = [f"{one.filename}:{one.lineno} {one.name}" for one in frames]
-        return msgspec.json.encode(row).decode()
+        return msgspec.json.encode(row | raised(record)).decode()
+
+
+def in_one_line(record: logging.LogRecord) -> str:
+    """What it tells, without anything that could be taken for another line, or for colours."""
+    message = record.getMessage()
+    if not isinstance(record.msg, Told):
+        message = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message[:LONGEST])
+    more = raised(record)
+    if more:
+        message += f" error={more['error']} at={', '.join(more['at'])}"
+    return message
+
+
+def raised(record: logging.LogRecord) -> dict[str, Any]:
+    """The exception of a record, without its words: what it is and where it was raised."""
+    if not record.exc_info or record.exc_info[0] is None:
+        return {}
+    frames = traceback.extract_tb(record.exc_info[2])[-FRAMES:]
+    at = [f"{one.filename}:{one.lineno} {one.name}" for one in frames]
+    return {"error": record.exc_info[0].__name__, "at": at}
