@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -12,9 +14,11 @@ from sans_io_stream_adapters.relay.app import Relay
 from sans_io_stream_adapters.relay.config import ClientKey
 from sans_io_stream_adapters.relay.operations.probing import PROBES, WITHIN
 from sans_io_stream_adapters.relay.stores.memory import MemoryStore
-from sans_io_stream_adapters.relay.stores.protocol import Meta, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import Spent, StoreError
+from sans_io_stream_adapters.testing import FaultServer
 
 from .asgi import ask, relay_of, talk
+from .program import Program, fetch
 from .scripted import BACKENDS, config, now, said, saying, virtually
 
 KEYS = (ClientKey.of("alice", "key-of-alice"),)
@@ -32,11 +36,11 @@ class Ailing(MemoryStore):
             raise StoreError("redis://:secret@10.0.0.9 is away")
         await super().open()
 
-    async def find(self, id: str) -> Meta | None:
+    async def spend(self, owner: str, period: str, more: Spent) -> Spent:
         await anyio.sleep(self.late)
         if self.fails:
             raise StoreError("redis://:secret@10.0.0.9 is away")
-        return await super().find(id)
+        return await super().spend(owner, period, more)
 
 
 def run(backend: str, main: Callable[[Relay, Ailing], Awaitable[None]], **fields: Any) -> None:
@@ -64,7 +68,9 @@ def test_anybody_may_ask_at_any_host(backend: str, path: str) -> None:
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_a_store_that_fails_or_is_silent_is_not_ready(backend: str) -> None:
+def test_a_store_that_fails_or_is_silent_is_not_ready(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
     async def main(relay: Relay, store: Ailing) -> None:
         store.late = 60.0
         begun = now()
@@ -76,6 +82,7 @@ def test_a_store_that_fails_or_is_silent_is_not_ready(backend: str) -> None:
         answer = await ask(relay, "GET", "/readyz")
         assert (answer.status, answer.json["reason"]) == (503, "the store fails")
         assert b"secret" not in answer.body
+        assert "the store fails: redis://" in caplog.text
         store.fails = False
         assert (await ask(relay, "GET", "/readyz")).status == 200
 
@@ -118,3 +125,26 @@ def test_it_is_not_ready_as_soon_as_it_is_to_end(backend: str, monkeypatch: Any)
 
     saying(monkeypatch, said("abcdef", every=1.0))
     run(backend, main)
+
+
+def test_a_file_that_is_gone_is_not_ready(tmp_path: Path) -> None:
+    """It can still be read: what was written into it would be gone with the process."""
+    path, streams = tmp_path / "relay.toml", tmp_path / "streams.db"
+    with FaultServer("openai-chat", text="Hi.") as upstream:
+        path.write_text(
+            f'store = {json.dumps(str(streams))}\n[upstreams.test]\nprovider = "openai"\n'
+            f'api_key = "k"\nbase_url = "{upstream.url}/v1"\n',
+            "utf-8",
+        )
+        with Program("--config", str(path)) as program:
+            before = fetch(program.url, "POST", "/v1/streams", talk())
+            aside = streams.rename(tmp_path / "aside.db")
+            answer = fetch(program.url, "GET", "/readyz")
+            assert (answer.status, answer.json["reason"]) == (503, "the store fails")
+            assert fetch(program.url, "GET", "/healthz").status == 200
+            assert fetch(program.url, "POST", "/v1/streams", talk()).status == 503
+            read = fetch(program.url, "GET", f"/v1/streams/{before.id}")
+            assert (read.status, read.body) == (200, before.body)
+            aside.rename(streams)
+            assert fetch(program.url, "GET", "/readyz").status == 200
+            assert fetch(program.url, "POST", "/v1/streams", talk()).status == 200

@@ -16,7 +16,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.stores.protocol import StoreError
+from sans_io_stream_adapters.relay.stores.protocol import Spent, StoreError
 from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
 from tests.sources import REPO
 
@@ -248,6 +248,44 @@ async def test_only_the_owner_may_read_it(careless: Path) -> None:
 
 
 # ---- the thread
+
+
+def put_away(path: Path, aside: Path, replaced: bool) -> None:
+    path.rename(aside)
+    if replaced:
+        path.write_bytes(b"")
+
+
+def put_back(path: Path, aside: Path) -> None:
+    aside.replace(path)
+
+
+async def test_nothing_is_written_into_a_file_that_is_gone(path: Path) -> None:
+    """SQLite would go on, and all of it would be gone with the process."""
+    store = SQLiteStore(path)
+    await store.open()
+    await store.create(meta_of(1))
+    await store.append(A, run_of(1, 1))
+    aside = path.with_suffix(".aside")
+    for replaced in (False, True):
+        put_away(path, aside, replaced)
+        for wanted in (
+            store.create(meta_of(2)),
+            store.append(A, run_of(2, 2)),
+            store.spend("ann", "2026", Spent(1)),
+        ):
+            with pytest.raises(StoreError, match="removed or replaced while the relay had it"):
+                await wanted
+        # What was kept can be read meanwhile.
+        assert await store.read(A) == run_of(1, 1)
+        put_back(path, aside)
+        await store.append(A, [])
+    await store.append(A, run_of(2, 2))
+    await store.close()
+    again = SQLiteStore(path)
+    await again.open()
+    assert await again.read(A) == run_of(1, 2)
+    await again.close()
 
 
 async def test_closing_does_first_what_was_handed_over(path: Path) -> None:

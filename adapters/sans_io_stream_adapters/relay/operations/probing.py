@@ -3,7 +3,7 @@ whoever balances load.
 
 Both are answered to anybody, at any ``Host``: they are asked by address, hold no secret, and say
 nothing of streams. ``/healthz`` says that the process answers. ``/readyz`` is 200 only where the
-store answers and the relay is not shutting down; else 503 with a reason, in no more than
+store can be written to and the relay is not shutting down; else 503 with a reason, in no more than
 ``WITHIN`` seconds.
 """
 
@@ -15,10 +15,10 @@ import anyio
 import msgspec
 
 from sans_io_stream import ErrorInfo
-from sans_io_stream.relay import stream_id
+from sans_io_stream_adapters.logs import LOG
 
 from ..http import Refused, send_whole
-from ..stores.protocol import StoreError
+from ..stores.protocol import Spent, StoreError
 
 if TYPE_CHECKING:
     from ..app import Relay
@@ -30,8 +30,9 @@ PROBES = ("/healthz", "/readyz")
 METHODS = ("GET", "HEAD")
 WITHIN = 2.0
 """Seconds that the store has to answer: less than a probe waits as a rule."""
-NOBODY = stream_id(bytes(16))
-"""The id of no stream: looking for it shows that the store answers."""
+NOBODY = ""
+"""The name of no key. That it has spent nothing is written down: a store that can be read, and not
+written to, is of no use for a new stream."""
 
 
 async def answer_probe(relay: Relay, request: Request, send: Send) -> None:
@@ -55,9 +56,10 @@ async def unready(relay: Relay) -> str | None:
     reason: str | None = "the store does not answer"
     with anyio.move_on_after(WITHIN):
         try:
-            await relay.hub.store.find(NOBODY)
+            await relay.hub.store.spend(NOBODY, "", Spent())
             reason = None
-        except StoreError:
+        except StoreError as error:
             relay.metrics.store_errors["probe"] += 1
+            LOG.error("the relay is not ready: the store fails: %s", error)
             reason = "the store fails"
     return reason

@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from ...logs import plain
+from sans_io_stream_adapters.logs import plain
 
 __all__ = ["LINES", "JSONLines", "Told", "in_one_line", "tell"]
 

@@ -12,6 +12,7 @@ times as long (measured). They have a checksum, as SQLite's pages have none.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
@@ -56,6 +57,9 @@ class Database:
     def __init__(self, path: str, synchronous: Literal["normal", "full"]) -> None:
         self.path = path
         self.connection = connect(path, synchronous)
+        self._file = identity(path)
+        self._gone = False
+        """The path leads to another file by now, or to none."""
         self._heads: dict[str, Head] = {}
         """Those of streams that are written to."""
         self._staged: list[tuple[int, int, int, bytes]] = []
@@ -91,6 +95,7 @@ class Database:
 
     def _tried(self, jobs: Sequence[Job[object]]) -> Exception | None:
         """Run these jobs in one transaction. The error that has taken it back."""
+        self._gone = identity(self.path) != self._file
         try:
             self.connection.execute("BEGIN")
             for job in jobs:
@@ -156,6 +161,7 @@ class Database:
 
     def create(self, meta: Meta, most: int | None = None) -> None:
         """As ``Store.create``."""
+        self._check()
         if self._rows(list[tuple[int]], "SELECT 1 FROM streams WHERE id = ?", meta.id):
             raise StoreError("there is a stream with that id already: make another id")
         if meta.idempotency_key is not None:
@@ -181,6 +187,7 @@ class Database:
 
     def append(self, id: str, entries: Sequence[Entry], written: Sequence[bytes]) -> None:
         """As ``Store.append``. ``written`` are the same entries, encoded."""
+        self._check()
         head = self._head(id)
         if head is None:
             raise StoreError("there is no such stream: create() it before anything is appended")
@@ -261,6 +268,7 @@ class Database:
 
     def spend(self, owner: str, period: str, more: Spent) -> Spent:
         """As ``Store.spend``."""
+        self._check()
         found = self._rows(
             list[tuple[int, int]],
             "SELECT tokens, nanodollars FROM spent WHERE owner = ? AND period = ?",
@@ -278,6 +286,15 @@ class Database:
         return total
 
     # ---- within
+
+    def _check(self) -> None:
+        """Raises ``StoreError`` where what is written would be gone with the process: a file that
+        was removed lives on until it is closed, and SQLite notices nothing."""
+        if self._gone:
+            raise StoreError(
+                f"{self.path!r}: it was removed or replaced while the relay had it open: put it "
+                "back, or restart the relay"
+            )
 
     def _running(self, owner: str) -> int:
         """How many streams of an owner have no end."""
@@ -322,3 +339,12 @@ class Database:
         if crc32(data) != crc:
             raise StoreError(f"{self.path!r}: {DAMAGED}")
         return data
+
+
+def identity(path: str) -> tuple[int, int] | None:
+    """Which file that is; None where there is none."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino

@@ -44,6 +44,8 @@ class SQLiteStore:
 
     One process has the file while it is open; ``open`` raises ``StoreError`` for any other, and
     for a file that is damaged, read-only, not one of streams, or of another schema's version.
+    While the file is moved or removed from its path nothing is written, for the same reason as
+    always: it would not be there afterwards.
     Once the disk is full ``append`` raises it, and nothing of these entries is there; as soon as
     there is space the same ones are taken. The space of what was deleted is used again, and
     given back to the system in steps once it is more than a quarter of the file.
