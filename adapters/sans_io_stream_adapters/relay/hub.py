@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from sans_io_stream import ErrorInfo, Event, StreamEnd, Usage
+from sans_io_stream import ErrorInfo, Event, StreamEnd
 from sans_io_stream.relay import Entry, Retention, StreamLog, entries_of
 from sans_io_stream_adapters.logs import LOG
 
@@ -303,9 +303,6 @@ class Hub:
         if running.writing is not writing:
             return
         log, now, came = running.log, self.clock(), running.now()
-        for event in batch:
-            if type(event) is Usage:
-                running.count(event)
         entries: list[Entry | None] = []
         for events, token in entries_of(batch):
             last = events[-1]
@@ -314,6 +311,8 @@ class Hub:
             else:
                 entries.append(log.append(events, now, token))
         kept = [entry for entry in entries if entry is not None]
+        for one in kept:
+            running.count(one.events)
         await self._write(running, writing, kept, came)
 
     async def _seal(self, running: Running, writing: Writing, end: StreamEnd) -> None:

@@ -7,12 +7,22 @@ readers notice no difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from sans_io_stream import ErrorInfo, StreamEnd, Usage
+from sans_io_stream import (
+    ErrorInfo,
+    Event,
+    ReasoningDelta,
+    RefusalDelta,
+    StreamEnd,
+    TextDelta,
+    ToolCallDelta,
+    Usage,
+)
 from sans_io_stream.relay import START, Entry, StreamLog
 from sans_io_stream.usage import merge_usage
 
@@ -27,6 +37,16 @@ __all__ = ["CANCELLED", "LOST", "Running", "Writing", "interrupted"]
 READ_FOR = 15.0
 """Seconds for which a word that it is read elsewhere keeps a stream from being given up: the word
 comes three times in them."""
+
+LETTERS = 4
+"""Letters of a piece that are a token where nobody has counted. A shorter piece is one, too."""
+WORDS: dict[type, Callable[[Any], str]] = {
+    TextDelta: attrgetter("text"),
+    ReasoningDelta: attrgetter("text"),
+    RefusalDelta: attrgetter("text"),
+    ToolCallDelta: attrgetter("arguments"),
+}
+"""What says something a piece at a time, and where."""
 
 
 def interrupted(why: str) -> StreamEnd:
@@ -76,6 +96,8 @@ class Running:
         """None while another process writes it, or nobody."""
         self.usages: dict[int, Usage] = {}
         """The last counts of each generation."""
+        self.said = 0
+        """Tokens that were said at least, by what came."""
         self.lost: StreamEnd | None = None
         """Why it can be read no further, though its log has no end: it could not be kept."""
         self.gone = False
@@ -122,15 +144,19 @@ class Running:
             self.log.follow(entries)
         finally:
             for one in entries:
-                for event in one.events if one.number > last else ():
-                    if type(event) is Usage:
-                        self.count(event)
+                if one.number > last:
+                    self.count(one.events)
             self.wake()
 
-    def count(self, usage: Usage) -> None:
-        """Counts came."""
-        known = self.usages.get(usage.generation)
-        self.usages[usage.generation] = merge_usage(known, usage)
+    def count(self, events: Iterable[Event]) -> None:
+        """These came: what they tell of tokens, and what they say."""
+        for event in events:
+            kind = type(event)
+            if kind in WORDS:
+                self.said += max(1, len(WORDS[kind](event)) // LETTERS)
+            elif isinstance(event, Usage):
+                known = self.usages.get(event.generation)
+                self.usages[event.generation] = merge_usage(known, event)
 
     def hear(self, now: float) -> None:
         """Another worker has a word for whoever writes it: there it is read."""

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,10 +18,12 @@ from sans_io_stream import (
     Event,
     Price,
     PriceTable,
+    ReasoningDelta,
     ResumePoint,
     StreamEnd,
     StreamStart,
     TextDelta,
+    ToolCallDelta,
     Usage,
 )
 from sans_io_stream.resume import ResumeOrigin
@@ -335,6 +338,57 @@ def test_a_client_that_left_pays_all_the_same(backend: str, monkeypatch: Any) ->
         assert await spent(relay) == Spent(50)
 
     saying(monkeypatch, counting((10, 20), (10, 40)))
+    run(backend, main, key(budget=Allowance(tokens=1000)))
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("path", PATHS)
+def test_who_ends_a_stream_before_it_is_counted_pays_for_what_was_said(
+    backend: str, path: str, monkeypatch: Any
+) -> None:
+    """Else a client that ends each answer before its last word has all of them for nothing."""
+
+    async def main(relay: Relay) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(begin, relay, path, max_tokens=50))
+            await anyio.sleep(9.5)
+            (id,) = relay.accounts.running
+            assert (await ask(relay, "DELETE", f"/v1/streams/{id}", headers=ASKING)).status == 204
+        await anyio.sleep(1.0)
+        # A token for each piece, or for four letters of it.
+        assert await spent(relay) == Spent(7 + 3, 10_000_000)
+        # What is told of tokens is what was counted.
+        assert not relay.metrics.of("test", "m").tokens
+        assert (await begin(relay, path, model="m", max_tokens=5)).status == 429
+
+    words: list[tuple[float, list[Event]]] = [
+        (1.0, [TextDelta("ab")]),
+        (1.0, [ReasoningDelta("x" * 13)]),
+        (1.0, [ToolCallDelta(0, "c", "f", '{"a')]),
+        *((1.0, [TextDelta("ab")]) for _ in range(5)),
+    ]
+    saying(monkeypatch, Scripted(*words, (9.0, [used(10, 40), *DONE])))
+    owner = key(budget=Allowance(tokens=10))
+    fields: dict[str, Any] = {"routes": (Route("m", "test"),), "prices": PRICES}
+    run(backend, main, owner, **fields)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_an_answer_without_counts_is_not_for_nothing(backend: str, monkeypatch: Any) -> None:
+    async def main(relay: Relay) -> None:
+        await begin(relay)
+        assert await spent(relay) == Spent(5)
+        # Of counts that are there the larger is paid, and the provider's last word as it is.
+        await begin(relay)
+        assert await spent(relay) == Spent(5 + 10 + 5)
+        await begin(relay)
+        assert await spent(relay) == Spent(5 + 10 + 5 + 12)
+
+    text: list[Event] = [TextDelta("a" * 20)]
+    first = Scripted((0.0, [*text, *DONE]))
+    second = Scripted((0.0, [*text, used(10, 1, final=False), StreamEnd("interrupted")]))
+    third = Scripted((0.0, [*text, used(10, 2), *DONE]))
+    saying(monkeypatch, first, second, third)
     run(backend, main, key(budget=Allowance(tokens=1000)))
 
 

@@ -234,8 +234,10 @@ class Accounts:
             if budget is not None and watch is not None:
                 budget.charge(watch.spent, NOTHING)
             return
+        unpaid = uncounted(usages, running.said)
+        spent = spent_of([*usages, unpaid], [*costs, self._cost(meta, unpaid)])
         try:
-            await purse.pay(self._store, Bill(spent_of(usages, costs), budget, watch))
+            await purse.pay(self._store, Bill(spent, budget, watch))
         except StoreError as error:
             self._metrics.store_errors["spend"] += 1
             LOG.error(
@@ -298,6 +300,14 @@ def at_least(usage: Usage) -> Usage:
         prompt_tokens=usage.prompt_tokens or 0,
         completion_tokens=usage.completion_tokens or 0,
     )
+
+
+def uncounted(usages: list[Usage], said: int) -> Usage:
+    """What was ``said`` beyond what was counted: nothing where the provider's last word is in.
+    Whoever ends each answer before that would have all of them for nothing."""
+    counted = spent_of(usages, ()).tokens - sum(usage.prompt_tokens or 0 for usage in usages)
+    more = 0 if counts_of(usages) == "final" else max(0, said - counted)
+    return Usage(prompt_tokens=0, completion_tokens=more)
 
 
 def counts_of(usages: list[Usage]) -> str | None:
