@@ -166,9 +166,8 @@ class Relay:
     async def _answered(self, scope: Scope, receive: Receive, send: Send, access: Access) -> None:
         """One request; whatever is wrong with it is told in its format."""
         format = format_at(within(scope["path"], scope.get("root_path", "")))
-        page = page_of(self.config, scope)
-        if page is not None:
-            send = telling_browsers(send, page)
+        if self.config.cors_origins:
+            send = telling_browsers(send, page_of(self.config, scope))
         try:
             limits = self.config.limits
             request = head_of(scope, limits.header_bytes)

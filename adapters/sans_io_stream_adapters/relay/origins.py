@@ -65,19 +65,21 @@ def check_origin(config: RelayConfig, request: Request) -> None:
         raise Refused(403, error)
 
 
-def telling_browsers(send: Send, origin: str) -> Send:
-    """``send`` that tells a browser that this page may read the response."""
-    more = header_bytes(
-        [
+def telling_browsers(send: Send, origin: str | None) -> Send:
+    """``send`` that tells a browser which page may read the response, if any may. Who keeps it
+    learns in any case that it depends on the page (WHATWG Fetch, "CORS protocol and HTTP caches").
+    """
+    more = [("vary", "origin")]
+    if origin is not None:
+        more += [
             ("access-control-allow-origin", origin),
             ("access-control-expose-headers", EXPOSED),
-            ("vary", "origin"),
         ]
-    )
+    told = header_bytes(more)
 
     async def sending(message: MutableMapping[str, Any]) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message["headers"], *more]}
+            message = {**message, "headers": [*message["headers"], *told]}
         await send(message)
 
     return sending

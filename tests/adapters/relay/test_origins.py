@@ -135,8 +135,22 @@ def test_no_other_page_may(backend: str, configured: tuple[str, ...]) -> None:
                 refused = await ask(relay, method, "/v1/streams", talk(), headers)
                 assert refused.status == 403
                 assert not any(name.startswith("access-control") for name in refused.headers)
+                assert refused.headers.get("vary") == ("origin" if configured else None)
 
     relayed(backend, main, cors_origins=configured, keys=KEYS)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_who_keeps_an_answer_learns_that_it_depends_on_the_page(backend: str) -> None:
+    """Else a page is given what was kept from a request of none, and may not read it."""
+
+    async def main(relay: Relay) -> None:
+        for target in ("/v1/models", f"/v1/streams/{'A' * 22}", "/healthz", "/nowhere"):
+            told = await ask(relay, "GET", target)
+            assert told.headers["vary"] == "origin"
+            assert not any(name.startswith("access-control") for name in told.headers)
+
+    relayed(backend, main, cors_origins=(PAGE,))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -160,7 +174,7 @@ def test_what_is_no_list_of_headers_is_not_said_again(backend: str) -> None:
             assert "access-control-allow-headers" not in told.headers
         # Whoever is no browser learns what can be done.
         told = await ask(relay, "OPTIONS", "/chat")
-        assert told.headers == {"allow": "POST, OPTIONS"}
+        assert told.headers == {"allow": "POST, OPTIONS", "vary": "origin"}
 
     relayed(backend, main, cors_origins=(PAGE,))
 

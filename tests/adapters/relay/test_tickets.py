@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sans_io_stream import Transcript
+from sans_io_stream import ErrorInfo, Event, StreamEnd, TextDelta, Transcript
 from sans_io_stream_adapters.relay.config import ClientKey
 from sans_io_stream_adapters.relay.http import Request
 from sans_io_stream_adapters.relay.tickets import Tickets
@@ -21,7 +21,7 @@ from sans_io_stream_adapters.testing import FaultServer
 
 from .asgi import Answer, ask, relay_of, talk
 from .program import Program, fetch
-from .scripted import BACKENDS, config, now, said, saying, virtually
+from .scripted import BACKENDS, DONE, Scripted, config, now, said, saying, virtually
 from .test_answering import relayed
 from .test_servers import BODY, CONFIG
 
@@ -220,6 +220,45 @@ def test_an_answer_that_has_begun_goes_on_when_its_ticket_expires(
         assert now() >= 50
         assert Transcript.of(read.events("native")).text == "slowly"
         assert (await ask(relay, "GET", url)).status == 401
+
+    relayed(backend, main, keys=KEYS)
+
+
+ENDS: list[list[Event]] = [
+    DONE,
+    [StreamEnd("failed", ErrorInfo("server", "It broke.", status=500, retryable=True))],
+    [StreamEnd("interrupted", ErrorInfo("truncated", "It was cut.", retryable=True))],
+    [StreamEnd("cancelled", ErrorInfo("cancelled", "Enough."))],
+]
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end[-1].outcome)
+@pytest.mark.parametrize("words", ["ab", ""])
+def test_whatever_the_end_an_event_source_hears_it_and_stops(
+    backend: str, words: str, end: list[Event], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes back with its address and ``Last-Event-ID`` until it gets no 200."""
+    pieces: list[tuple[float, list[Event]]] = [(1.0, [TextDelta(word)]) for word in words]
+    saying(monkeypatch, Scripted(*pieces, (1.0, end)))
+
+    async def main(relay: Relay) -> None:
+        begun = await ask(
+            relay, "POST", "/v1/streams", talk(), ANN, leave=lambda got: bool(got.status)
+        )
+        url = (await ticket_of(relay, begun.id)).json["url"]
+        first = await ask(relay, "GET", url)
+        assert (first.status, first.whole) == (200, True)
+        assert first.events("native")[-1] == end[-1]
+        last = {"last-event-id": first.cursors[-1]}
+        assert (await ask(relay, "GET", url, None, last)).status == 204
+        # One that has lost the last event gets it, and stops then.
+        before = {"last-event-id": first.cursors[-2]} if len(first.cursors) > 1 else {}
+        assert (await ask(relay, "GET", url, None, before)).cursors == first.cursors[-1:]
+        await relay.hub.forget(begun.id)
+        assert (await ask(relay, "GET", url, None, last)).status == 410
+        await anyio.sleep(1000.0)
+        assert (await ask(relay, "GET", url, None, last)).status == 401
 
     relayed(backend, main, keys=KEYS)
 
