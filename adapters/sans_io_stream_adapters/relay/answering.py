@@ -21,7 +21,7 @@ from sans_io_stream.relay import START, CursorGone, Place
 from sans_io_stream.relay.reader import BEHIND
 from sans_io_stream.strategies.relay import OUTCOME
 
-from .http import begin, send_whole
+from .http import ELSEWHERE, begin, send_whole
 from .reading import Reader
 from .runtimes import Watch
 
@@ -46,10 +46,6 @@ NOT_KEPT = (("cache-control", "no-cache"), ("x-accel-buffering", "no"))
 TELLING = frozenset({"native"})
 """Formats with a word for every end. The others stop where a stream was interrupted, or ended by
 somebody."""
-
-
-ELSEWHERE = ErrorInfo("overloaded", "the relay is shutting down", status=503, retryable=True)
-"""Of a stream that goes on at another worker."""
 
 
 class BrokenOff(Exception):

@@ -201,8 +201,9 @@ class Relay:
             # Stores are asked before a response begins. What they say is not for clients.
             self.metrics.store_errors["request"] += 1
             LOG.error("a request is refused: the store fails: %s", error)
-            told = ErrorInfo("server", "the store of streams fails", status=503, retryable=True)
-            await send_refusal(send, format, told, status=503)
+            why = "the store of streams fails"
+            told = ErrorInfo("overloaded", why, status=503, retryable=True)
+            await send_refusal(send, format, told)
         except (BrokenOff, ConnectionError):
             # A response that is not ended: the server closes the connection.
             return

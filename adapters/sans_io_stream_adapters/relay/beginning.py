@@ -19,7 +19,7 @@ from sans_io_stream.relay import stream_id
 from sans_io_stream.translation import Untranslatable
 
 from .config import UnknownModel
-from .http import Refused, bad
+from .http import ELSEWHERE, Refused, bad
 from .passing import Passed, Teller
 from .runtimes import open_stream
 from .stores.protocol import Meta, Taken, TooMany
@@ -68,7 +68,7 @@ class Beginning:
         """The stream that a request begins, or joins by its idempotency key. Raises ``Refused``,
         and what ``Store.create`` raises."""
         if self._hub.closing:
-            raise Refused(503, ErrorInfo("overloaded", "the relay is shutting down", status=503))
+            raise Refused(503, ELSEWHERE)
         model = body.get("model")
         if not isinstance(model, str):
             raise bad("model is missing: name one of GET /v1/models")

@@ -17,6 +17,7 @@ from sans_io_stream import ErrorInfo
 from sans_io_stream.dialects.shapes import is_object
 
 __all__ = [
+    "ELSEWHERE",
     "Receive",
     "Refused",
     "Request",
@@ -52,6 +53,8 @@ def bad(message: str, *, status: int = 400, code: str | None = None) -> Refused:
     return Refused(status, ErrorInfo("invalid_request", message, code=code, status=status))
 
 
+ELSEWHERE = ErrorInfo("overloaded", "the relay is shutting down", status=503, retryable=True)
+"""What is to be had at another worker, or after the restart."""
 SINGLE = frozenset(
     {"host", "origin", "authorization", "x-api-key", "api-key", "content-length", "last-event-id"}
 ) | {"x-stream-event-id", "x-stream-resume", "x-event-id", "idempotency-key"}

@@ -414,7 +414,9 @@ def test_what_the_store_could_not_take_is_owed(
         await anyio.sleep(5.0)
         assert relay.metrics.store_errors["spend"] == 1
         # Nobody can say whether there is anything left.
-        assert (await begin(relay)).status == 503
+        refused = await begin(relay)
+        assert (refused.status, refused.json["error"]["status"]) == (503, 503)
+        assert refused.headers["x-should-retry"] == "true"
         store.fails = False
         assert (await begin(relay)).status == 429
         assert await spent(relay) == Spent(100)
