@@ -20,6 +20,7 @@ from sans_io_stream.translation import Untranslatable
 
 from .config import UnknownModel
 from .http import ELSEWHERE, Refused, bad
+from .operations.guessing import asked_in
 from .passing import Passed, Teller
 from .runtimes import open_stream
 from .stores.protocol import Meta, Taken, TooMany
@@ -91,7 +92,7 @@ class Beginning:
             idempotency_key=request.header("idempotency-key") or None,
         )
         key = meta.idempotency_key
-        opening = self._opening(meta, upstream, there, asking)
+        opening = self._opening(meta, upstream, there, asking, asked_in(body))
         while True:
             # Who repeats himself begins nothing: no limit is in his way.
             before = await self._hub.store.find_key(owner.name, key) if key else None
@@ -133,6 +134,7 @@ class Beginning:
         upstream: Upstream,
         there: str,
         asking: StreamRequest,
+        asked: int,
         token: str | None = None,
     ) -> Open:
         """What opens the provider's stream."""
@@ -143,7 +145,7 @@ class Beginning:
                 resume_from=token,
                 on_error="event",
                 policy=POLICY,
-                observers=self._accounts.observers(meta, upstream, there, asking),
+                observers=self._accounts.observers(meta, upstream, there, asking, asked),
             )
             teller = Teller(upstream, there, self._config.prices, self._hub.clock)
             return Passed(stream, teller, open_stream)
@@ -160,7 +162,7 @@ class Beginning:
         # A token is the business of who gave it: the model may be another's by now.
         if upstream.name != meta.provider:
             return None
-        return self._opening(meta, upstream, there, asking, token)
+        return self._opening(meta, upstream, there, asking, asked_in(asked.body), token)
 
 
 def kept(asked: Asked, asking: StreamRequest) -> bytes:

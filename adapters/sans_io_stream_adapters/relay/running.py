@@ -7,25 +7,16 @@ readers notice no difference.
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from operator import attrgetter
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Sequence
+from typing import TYPE_CHECKING
 
 import anyio
 
-from sans_io_stream import (
-    ErrorInfo,
-    Event,
-    ReasoningDelta,
-    RefusalDelta,
-    StreamEnd,
-    TextDelta,
-    ToolCallDelta,
-    Usage,
-)
+from sans_io_stream import ErrorInfo, Event, StreamEnd, Usage
 from sans_io_stream.relay import START, Entry, StreamLog
 from sans_io_stream.usage import merge_usage
 
+from .operations.guessing import said_in
 from .runtimes import changes
 
 if TYPE_CHECKING:
@@ -37,16 +28,6 @@ __all__ = ["CANCELLED", "LOST", "Running", "Writing", "interrupted"]
 READ_FOR = 15.0
 """Seconds for which a word that it is read elsewhere keeps a stream from being given up: the word
 comes three times in them."""
-
-LETTERS = 4
-"""Letters of a piece that are a token where nobody has counted. A shorter piece is one, too."""
-WORDS: dict[type, Callable[[Any], str]] = {
-    TextDelta: attrgetter("text"),
-    ReasoningDelta: attrgetter("text"),
-    RefusalDelta: attrgetter("text"),
-    ToolCallDelta: attrgetter("arguments"),
-}
-"""What says something a piece at a time, and where."""
 
 
 def interrupted(why: str) -> StreamEnd:
@@ -97,7 +78,7 @@ class Running:
         self.usages: dict[int, Usage] = {}
         """The last counts of each generation."""
         self.said = 0
-        """Tokens that were said at least, by what came."""
+        """Tokens that were said at least, whether counted or not."""
         self.lost: StreamEnd | None = None
         """Why it can be read no further, though its log has no end: it could not be kept."""
         self.gone = False
@@ -148,13 +129,11 @@ class Running:
                     self.count(one.events)
             self.wake()
 
-    def count(self, events: Iterable[Event]) -> None:
+    def count(self, events: Sequence[Event]) -> None:
         """These came: what they tell of tokens, and what they say."""
+        self.said += said_in(events)
         for event in events:
-            kind = type(event)
-            if kind in WORDS:
-                self.said += max(1, len(WORDS[kind](event)) // LETTERS)
-            elif isinstance(event, Usage):
+            if type(event) is Usage:
                 known = self.usages.get(event.generation)
                 self.usages[event.generation] = merge_usage(known, event)
 

@@ -14,6 +14,7 @@ import anyio
 import pytest
 
 from sans_io_stream import (
+    Connected,
     ErrorInfo,
     Event,
     Price,
@@ -350,13 +351,13 @@ def test_who_ends_a_stream_before_it_is_counted_pays_for_what_was_said(
 
     async def main(relay: Relay) -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(partial(begin, relay, path, max_tokens=50))
+            group.start_soon(partial(begin, relay, path, max_tokens=50, text="x" * 80))
             await anyio.sleep(9.5)
             (id,) = relay.accounts.running
             assert (await ask(relay, "DELETE", f"/v1/streams/{id}", headers=ASKING)).status == 204
         await anyio.sleep(1.0)
-        # A token for each piece, or for four letters of it.
-        assert await spent(relay) == Spent(7 + 3, 10_000_000)
+        # A token for each piece of the answer, or for four letters of it or of the question.
+        assert await spent(relay) == Spent(20 + 7 + 3, 30_000_000)
         # What is told of tokens is what was counted.
         assert not relay.metrics.of("test", "m").tokens
         assert (await begin(relay, path, model="m", max_tokens=5)).status == 429
@@ -365,12 +366,31 @@ def test_who_ends_a_stream_before_it_is_counted_pays_for_what_was_said(
         (1.0, [TextDelta("ab")]),
         (1.0, [ReasoningDelta("x" * 13)]),
         (1.0, [ToolCallDelta(0, "c", "f", '{"a')]),
-        *((1.0, [TextDelta("ab")]) for _ in range(5)),
     ]
+    words.extend((1.0, [TextDelta("ab")]) for _ in range(5))
     saying(monkeypatch, Scripted(*words, (9.0, [used(10, 40), *DONE])))
-    owner = key(budget=Allowance(tokens=10))
+    owner = key(budget=Allowance(tokens=30))
     fields: dict[str, Any] = {"routes": (Route("m", "test"),), "prices": PRICES}
     run(backend, main, owner, **fields)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("answers", [True, False])
+def test_who_ends_a_stream_before_its_first_word_pays_for_what_was_read(
+    backend: str, answers: bool, monkeypatch: Any
+) -> None:
+    async def main(relay: Relay) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(partial(begin, relay, text="x" * 80))
+            await anyio.sleep(5.5)
+            (id,) = relay.accounts.running
+            await ask(relay, "DELETE", f"/v1/streams/{id}", headers=ASKING)
+        await anyio.sleep(1.0)
+        assert await spent(relay) == Spent(20 if answers else 0)
+
+    head: list[Event] = [Connected(200)]
+    saying(monkeypatch, Scripted(*([(1.0, head)] if answers else []), (9.0, [*DONE])))
+    run(backend, main, key(budget=Allowance(tokens=1000)))
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -513,7 +533,7 @@ def test_an_absurd_sum_is_paid_as_far_as_a_store_can_hold_it(
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_a_failure_before_any_word_costs_nothing(backend: str, monkeypatch: Any) -> None:
     async def main(relay: Relay) -> None:
-        assert (await begin(relay, PATHS[0])).status == 500
+        assert (await begin(relay, PATHS[0], text="x" * 80)).status == 500
         assert await spent(relay) == Spent()
         assert not relay.accounts.running
 

@@ -28,6 +28,7 @@ from sans_io_stream_adapters.logs import LOG
 from ..http import Refused
 from ..stores.protocol import Spent, StoreError
 from .allowance import BILLION, ends_in, nanodollars, period_of
+from .guessing import uncounted
 from .telling import LINES, Told, tell
 from .watching import Eye, Given
 
@@ -123,9 +124,10 @@ class Purse:
 
 
 class Account(NamedTuple):
-    """A stream that runs here."""
+    """A stream that runs here. ``asked`` are the tokens of its prompt at least."""
 
     eye: Eye
+    asked: int
     budget: Budget | None = None
     watch: BudgetedStream | None = None
 
@@ -193,7 +195,7 @@ class Accounts:
         return Refused(429, ErrorInfo("rate_limit", why, status=429, retryable=True))
 
     def observers(
-        self, meta: Meta, upstream: Upstream, there: str, request: StreamRequest
+        self, meta: Meta, upstream: Upstream, there: str, request: StreamRequest, asked: int
     ) -> list[Observer]:
         """What looks at a stream of the provider's from its beginning here."""
         series = self._metrics.of(meta.provider, meta.model)
@@ -202,11 +204,11 @@ class Accounts:
         eye = Eye(series, named_)
         purse = self._purses.get(meta.owner)
         if purse is None:
-            self.running[meta.id] = Account(eye)
+            self.running[meta.id] = Account(eye, asked)
             return [eye]
         purse.turn()
         watch = BudgetedStream(purse.budget, AccountKey.of(named(request, upstream, there)))
-        self.running[meta.id] = Account(eye, purse.budget, watch)
+        self.running[meta.id] = Account(eye, asked, purse.budget, watch)
         return [eye, Given(watch)]
 
     async def over(self, running: Running, *, kept: bool) -> None:
@@ -234,7 +236,7 @@ class Accounts:
             if budget is not None and watch is not None:
                 budget.charge(watch.spent, NOTHING)
             return
-        unpaid = uncounted(usages, running.said)
+        unpaid = uncounted(usages, asked_of(account, running), running.said)
         spent = spent_of([*usages, unpaid], [*costs, self._cost(meta, unpaid)])
         try:
             await purse.pay(self._store, Bill(spent, budget, watch))
@@ -302,12 +304,13 @@ def at_least(usage: Usage) -> Usage:
     )
 
 
-def uncounted(usages: list[Usage], said: int) -> Usage:
-    """What was ``said`` beyond what was counted: nothing where the provider's last word is in.
-    Whoever ends each answer before that would have all of them for nothing."""
-    counted = spent_of(usages, ()).tokens - sum(usage.prompt_tokens or 0 for usage in usages)
-    more = 0 if counts_of(usages) == "final" else max(0, said - counted)
-    return Usage(prompt_tokens=0, completion_tokens=more)
+def asked_of(account: Account | None, running: Running) -> int:
+    """Tokens of a prompt that its provider has read: a refusal costs nothing."""
+    if account is None:
+        return 0
+    ended = running.end is not None and running.end.outcome == "cancelled"
+    read = running.said or (ended and account.eye.answered)
+    return account.asked if read else 0
 
 
 def counts_of(usages: list[Usage]) -> str | None:

@@ -37,7 +37,7 @@ class Eye:
     """An ``Observer`` of one stream, and its ``Watch``. ``named`` is what tells it in logs."""
 
     __slots__ = (
-        "_answered", "_begun", "_last", "_series", "_visible", "attempts", "error", "named",
+        "_begun", "_last", "_series", "_visible", "answered", "attempts", "error", "named",
         "status",
     )  # fmt: skip
 
@@ -45,7 +45,9 @@ class Eye:
         self._series = series
         self._begun = 0.0
         self._last: float | None = None
-        self._answered = self._visible = False
+        self._visible = False
+        self.answered = False
+        """The provider has begun an answer."""
         self.named = named
         self.attempts = 0
         self.error: str | None = None
@@ -87,8 +89,8 @@ class Eye:
 
     def _connected(self, event: Connected, now: float) -> None:
         self.status = event.status
-        if 200 <= event.status < 300 and not self._answered:
-            self._answered = True
+        if 200 <= event.status < 300 and not self.answered:
+            self.answered = True
             self._series.first_byte.add(now - self._begun)
 
     def _disconnected(self, event: Disconnected, now: float) -> None:
@@ -100,7 +102,7 @@ class Eye:
         series = self._series
         self.attempts += 1
         series.attempts += 1
-        if self._answered:
+        if self.answered:
             series.reconnects += 1
         else:
             series.retries += 1
