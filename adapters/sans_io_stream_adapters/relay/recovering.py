@@ -77,12 +77,14 @@ class Recovery:
         self._owed[meta.id] = meta
 
     async def settle(self) -> None:
-        """Give such streams their ends, as far as the store takes them. Raises ``StoreError``."""
+        """Give such streams their ends, as far as the store takes them. One that cannot be read is
+        no harm to the others."""
         for meta in list(self._owed.values()):
-            await self._end(meta)
-            if meta.id in self._owed:
-                # It takes nothing yet.
-                return
+            with suppress(StoreError):
+                await self._end(meta)
+                if meta.id in self._owed:
+                    # It takes nothing yet.
+                    return
 
     def settled(self, id: str) -> None:
         """That stream has its end."""

@@ -269,6 +269,32 @@ def test_what_cannot_be_kept_is_an_error_to_all(
     assert "the disk is full" in caplog.text
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_one_that_cannot_be_read_keeps_no_other_from_its_end(backend: str) -> None:
+    class Damaged(Failing):
+        async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:
+            if id == meta_of(1).id:
+                raise StoreError("it is damaged")
+            return await super().read(id, after, most)
+
+    async def main() -> None:
+        store = Damaged(3)
+        hub = hub_of(store, retention=Retention(seconds=100.0))
+        await hub.open()
+        for number in (1, 2, 3):
+            await hub.begin(meta_of(number), lambda: said("abcdef", every=1.0))
+        await anyio.sleep(20.0)
+        store.most = 100
+        await anyio.sleep(2 * TICK)
+        assert await store.ended_before(now()) == [meta_of(number).id for number in (2, 3)]
+        # And what has expired goes.
+        await anyio.sleep(200.0)
+        assert await store.ended_before(now()) == []
+        await hub.close(1.0)
+
+    virtually(backend, main)
+
+
 class Slowly(MemoryStore):
     """A store that takes its time."""
 
