@@ -9,6 +9,7 @@ expectation by ``expected``, which says the same as the tables of docs/encoding.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -33,9 +34,9 @@ from tests.answers import Answer, answers, essence
 from tests.expectations import Recording, recordings
 
 PAIRS = [(name, framing) for name, cls in FORMATS.items() for framing in cls.framings]
-each = pytest.mark.parametrize(("format", "framing"), PAIRS, ids=["-".join(pair) for pair in PAIRS])
 PLACES = st.lists(st.integers(0, 6000), max_size=8)
-slow = settings(suppress_health_check=[HealthCheck.too_slow], max_examples=40)
+slow = settings(suppress_health_check=[HealthCheck.too_slow])
+"""Each example is thirteen: it is held to the law in every format and framing."""
 
 CHAT = ("openai-chat", "holysheep")
 WHOLE_CALLS = ("gemini", "ollama")
@@ -238,9 +239,24 @@ def without_completeness(essence: dict[str, Any]) -> None:
 # ---- the law
 
 
-@each
-@given(answer=answers(("complete",)), places=PLACES)
+def in_every_format(law: Callable[..., None]) -> Callable[..., None]:
+    """Hold each drawn answer to ``law`` in all formats: to draw one takes longer than that."""
+
+    def every(**drawn: Any) -> None:
+        for format, framing in PAIRS:
+            try:
+                law(format, framing, **drawn)
+            except Exception as error:
+                error.add_note(f"as {format} in {framing}")
+                raise
+
+    every.__name__, every.__doc__ = law.__name__, law.__doc__
+    return every
+
+
 @slow
+@given(answer=answers(("complete",)), places=PLACES)
+@in_every_format
 def test_a_complete_answer_comes_back(
     format: str, framing: str, answer: Answer, places: list[int]
 ) -> None:
@@ -254,9 +270,9 @@ def test_a_complete_answer_comes_back(
     assert not written.must_abort
 
 
-@each
-@given(answer=answers(("failed",)))
 @slow
+@given(answer=answers(("failed",)))
+@in_every_format
 def test_a_failed_answer_comes_back(format: str, framing: str, answer: Answer) -> None:
     written = write(answer.events, format, framing)
     events = read(written.body, format, written.content_type, truncated=written.must_abort)
@@ -291,9 +307,9 @@ def test_a_failed_answer_comes_back(format: str, framing: str, answer: Answer) -
     assert (error.retry_after, error.request_id) == (told.retry_after, told.request_id)
 
 
-@each
-@given(answer=answers(("interrupted", "cancelled")), places=PLACES)
 @slow
+@given(answer=answers(("interrupted", "cancelled")), places=PLACES)
+@in_every_format
 def test_an_answer_that_breaks_off_is_never_complete(
     format: str, framing: str, answer: Answer, places: list[int]
 ) -> None:
@@ -319,9 +335,9 @@ def test_an_answer_that_breaks_off_is_never_complete(
         assert end.outcome == "interrupted"
 
 
-@each
+@settings(slow, max_examples=40)
 @given(answer=answers(), places=PLACES)
-@slow
+@in_every_format
 def test_no_prefix_of_records_is_complete(
     format: str, framing: str, answer: Answer, places: list[int]
 ) -> None:
@@ -342,9 +358,9 @@ def test_no_prefix_of_records_is_complete(
                     json.loads(event.arguments)
 
 
-@each
-@given(answer=answers())
 @slow
+@given(answer=answers())
+@in_every_format
 def test_nothing_breaks_out_of_its_frame(format: str, framing: str, answer: Answer) -> None:
     encoder = Encoder(format, framing)
     lines: list[str] = []
@@ -367,9 +383,9 @@ def test_nothing_breaks_out_of_its_frame(format: str, framing: str, answer: Answ
             assert line == "" or line.startswith((":", "id: n", "event: "))
 
 
-@each
+@slow
 @given(answer=answers(), place=st.integers(0, 40))
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@in_every_format
 def test_a_copy_goes_on_like_the_original(
     format: str, framing: str, answer: Answer, place: int
 ) -> None:
