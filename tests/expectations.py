@@ -8,6 +8,7 @@ was read instead and why.
 from __future__ import annotations
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -72,6 +73,7 @@ class Recording(NamedTuple):
         return expected
 
 
+@cache
 def recordings() -> list[Recording]:
     """All recorded streams; none where ``../shared`` is missing."""
     found: list[Recording] = []

@@ -20,6 +20,11 @@ from tests.expectations import DISAGREEMENTS, Recording, differences, recordings
 RECORDINGS = recordings()
 pytestmark = pytest.mark.skipif(not RECORDINGS, reason="../shared/captures is missing")
 each = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.id)
+every = pytest.mark.parametrize(
+    "every", [False, pytest.param(True, marks=pytest.mark.exhaustive)], ids=["some", "every"]
+)
+"""Whether as many places to cut at are tried as there are, or a sample of them."""
+CLOSE = 4000
 
 STOP_ON_EVERY_RECORD = {"gemini"}
 """Here the provider's word stands on every record: only the transport knows of a cut."""
@@ -41,17 +46,25 @@ def read(
     return events + decoder.receive_eof(truncated=truncated)
 
 
+def closely(body: bytes, every: bool) -> list[bytes]:
+    """Byte by byte: all of it, or what lies within ``CLOSE`` bytes of an end of it."""
+    if every or len(body) <= 2 * CLOSE:
+        return single(body)
+    return [*single(body[:CLOSE]), body[CLOSE:-CLOSE], *single(body[-CLOSE:])]
+
+
 def check(recording: Recording, events: list[Event]) -> None:
     found = differences(Transcript.of(events), recording.expected, recording.dialect)
     assert set(found) == set(DISAGREEMENTS.get(recording.id, {})), found
 
 
 @each
-def test_equals_the_vendors_reading(recording: Recording) -> None:
+@every
+def test_equals_the_vendors_reading(recording: Recording, every: bool) -> None:
     body = recording.body
     whole = read(recording, [body])
     check(recording, whole)
-    assert join_deltas(read(recording, single(body))) == join_deltas(whole)
+    assert join_deltas(read(recording, closely(body, every))) == join_deltas(whole)
     drawn = random.Random(recording.id)
     for count in (1, 7, 60):
         places = [drawn.randrange(len(body) + 1) for _ in range(count)]
@@ -76,9 +89,10 @@ def test_equals_it_with_the_dialect_detected(recording: Recording) -> None:
 
 
 @each
-def test_shortcuts_change_the_speed_alone(recording: Recording) -> None:
+@every
+def test_shortcuts_change_the_speed_alone(recording: Recording, every: bool) -> None:
     body = recording.body
-    slow = read(recording, single(body), shortcuts=False)
+    slow = read(recording, closely(body, every), shortcuts=False)
     for size in (len(body) or 1, 16384, 1400, 97):
         reads = [body[i : i + size] for i in range(0, len(body), size)]
         assert read(recording, reads) == slow
@@ -89,8 +103,11 @@ def test_shortcuts_change_the_speed_alone(recording: Recording) -> None:
 
 
 @each
+@every
 @pytest.mark.parametrize("truncated", [True, False])
-def test_complete_only_after_the_providers_word(recording: Recording, truncated: bool) -> None:
+def test_complete_only_after_the_providers_word(
+    recording: Recording, truncated: bool, every: bool
+) -> None:
     body = recording.body
     words = words_of(recording)
     if recording.dialect in STOP_ON_EVERY_RECORD:
@@ -98,7 +115,8 @@ def test_complete_only_after_the_providers_word(recording: Recording, truncated:
             pytest.skip("only the transport knows of a cut between two records")
         words = []
     ends = [i for i in range(len(body)) if body[i : i + 1] in (b"\n", b"}")]
-    for end in ends[:: max(1, len(ends) // 60)] + ends[-6:]:
+    step = max(1, len(ends) // (500 if every else 20))
+    for end in ends[::step] + ends[-6:]:
         last = read(recording, [body[: end + 1]], truncated=truncated)[-1]
         assert isinstance(last, StreamEnd)
         if last.outcome == "complete":
