@@ -6,6 +6,7 @@ The recordings lie beside the repository, not in it; a test that needs them asks
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -23,6 +24,13 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_collection_finish() -> None:
+    """Take what was imported and collected, which stays to the end, out of all garbage
+    collections: tests that ask for one look at what they made."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
