@@ -20,11 +20,7 @@ from tests.expectations import DISAGREEMENTS, Recording, differences, recordings
 RECORDINGS = recordings()
 pytestmark = pytest.mark.skipif(not RECORDINGS, reason="../shared/captures is missing")
 each = pytest.mark.parametrize("recording", RECORDINGS, ids=lambda recording: recording.id)
-every = pytest.mark.parametrize(
-    "every", [False, pytest.param(True, marks=pytest.mark.exhaustive)], ids=["some", "every"]
-)
-"""Whether as many places to cut at are tried as there are, or a sample of them."""
-CLOSE = 4000
+CLOSE, PARTS = 4000, 32
 
 STOP_ON_EVERY_RECORD = {"gemini"}
 """Here the provider's word stands on every record: only the transport knows of a cut."""
@@ -59,8 +55,11 @@ def check(recording: Recording, events: list[Event]) -> None:
 
 
 @each
-@every
-def test_equals_the_vendors_reading(recording: Recording, every: bool) -> None:
+def test_equals_the_vendors_reading(recording: Recording) -> None:
+    as_the_vendor_reads(recording, every=False)
+
+
+def as_the_vendor_reads(recording: Recording, *, every: bool) -> None:
     body = recording.body
     whole = read(recording, [body])
     check(recording, whole)
@@ -89,8 +88,11 @@ def test_equals_it_with_the_dialect_detected(recording: Recording) -> None:
 
 
 @each
-@every
-def test_shortcuts_change_the_speed_alone(recording: Recording, every: bool) -> None:
+def test_shortcuts_change_the_speed_alone(recording: Recording) -> None:
+    as_without_shortcuts(recording, every=False)
+
+
+def as_without_shortcuts(recording: Recording, *, every: bool) -> None:
     body = recording.body
     slow = read(recording, closely(body, every), shortcuts=False)
     for size in (len(body) or 1, 16384, 1400, 97):
@@ -103,25 +105,26 @@ def test_shortcuts_change_the_speed_alone(recording: Recording, every: bool) -> 
 
 
 @each
-@every
-@pytest.mark.parametrize("truncated", [True, False])
-def test_complete_only_after_the_providers_word(
-    recording: Recording, truncated: bool, every: bool
-) -> None:
+def test_complete_only_after_the_providers_word(recording: Recording) -> None:
+    complete_after_the_word(recording, every=False)
+
+
+def complete_after_the_word(recording: Recording, *, every: bool) -> None:
     body = recording.body
     words = words_of(recording)
+    ways = [True, False]
     if recording.dialect in STOP_ON_EVERY_RECORD:
-        if not truncated:
-            pytest.skip("only the transport knows of a cut between two records")
-        words = []
+        # Only the transport knows of a cut between two records.
+        words, ways = [], [True]
     ends = [i for i in range(len(body)) if body[i : i + 1] in (b"\n", b"}")]
-    step = max(1, len(ends) // (500 if every else 20))
+    step = max(1, len(ends) // (500 if every else 12))
     for end in ends[::step] + ends[-6:]:
-        last = read(recording, [body[: end + 1]], truncated=truncated)[-1]
-        assert isinstance(last, StreamEnd)
-        if last.outcome == "complete":
-            seen = plain_bytes(recording, body[: end + 1])
-            assert any(word in seen for word in words), (end, words)
+        for truncated in ways:
+            last = read(recording, [body[: end + 1]], truncated=truncated)[-1]
+            assert isinstance(last, StreamEnd)
+            if last.outcome == "complete":
+                seen = plain_bytes(recording, body[: end + 1])
+                assert any(word in seen for word in words), (end, words, truncated)
 
 
 def plain_bytes(recording: Recording, body: bytes) -> bytes:
@@ -180,6 +183,15 @@ def test_calls_are_reported_once_and_whole(recording: Recording) -> None:
     assert {c.index for c in transcript.tool_calls if c.complete} == {
         index for choice, index in reported if choice == 0
     }
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("part", range(PARTS))
+def test_all_of_it_at_every_place(part: int) -> None:
+    for recording in RECORDINGS[part::PARTS]:
+        as_the_vendor_reads(recording, every=True)
+        as_without_shortcuts(recording, every=True)
+        complete_after_the_word(recording, every=True)
 
 
 def test_every_disagreement_is_about_a_capture() -> None:
