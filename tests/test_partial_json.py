@@ -459,7 +459,7 @@ ROUNDS = 2
 
 
 @pytest.mark.parametrize(
-    ("arguments", "size"), [(bench.one_string, 1 << 17), (bench.records, 1 << 16)]
+    ("arguments", "size"), [(bench.one_string, 1 << 16), (bench.records, 1 << 15)]
 )
 def test_reading_after_each_fragment_is_linear(arguments: Callable[[int], str], size: int) -> None:
     texts = {times: arguments(times * size) for times in (1, 4)}

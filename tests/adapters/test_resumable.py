@@ -139,10 +139,17 @@ async def aread(
             told.raised = error
 
 
+@pytest.fixture
+def glance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only a moment is waited for the end of a body behind the provider's last word."""
+    monkeypatch.setattr("sans_io_stream.session.course.LAST_LOOK_SECONDS", 0.05)
+
+
 # ---- going on behind a break
 
 
 @each_client
+@pytest.mark.usefixtures("glance")
 @pytest.mark.parametrize("seed", range(4))
 def test_cuts_change_nothing_of_the_answer(over: Over, seed: int) -> None:
     faults = [Cut.in_event(8), Cut.in_chunk_header(9), Reset.in_event(9), Cut.in_character(2)]
@@ -261,6 +268,7 @@ def test_a_head_that_does_not_come_is_a_break(over: Over) -> None:
 
 
 @each_client
+@pytest.mark.usefixtures("glance")
 def test_an_answer_without_an_end_of_its_body_is_not_waited_for(over: Over) -> None:
     headers = {"content-type": "text/event-stream"}
     with serving([body_of("Hello, you")], headers, hold=True) as url:
