@@ -27,8 +27,7 @@ lint: $(STAMP) ## Check style and formatting
 	$(BIN)/ruff format --check
 
 types: $(STAMP) ## Check types with mypy and basedpyright, both strict
-	$(BIN)/mypy
-	$(BIN)/basedpyright
+	$(BIN)/mypy & mypy=$$!; $(BIN)/basedpyright; other=$$?; wait $$mypy && exit $$other
 
 suite: $(STAMP) ## Run the tests alone; ARGS="-k name" for some of them
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal $(ARGS)
