@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from sans_io_stream import Delta, Event, Resumed, ResumePoint, StreamEnd, StreamStart
@@ -265,6 +265,7 @@ SHARED = {"constant", "pairs"}
 @given(script=scripts, size=sizes)
 @example(script=[HALF], size=1 << 20)
 @example(script=[HALF, HALF, HALF], size=33)
+@settings(max_examples=40)
 def test_numbers_of_all_kinds(numbers: str, script: list[Fault], size: int) -> None:
     story = renumbered(STORIES["openai-responses"], NUMBERS[numbers])
     uncut = drive(session_of(story), story.serve)
