@@ -29,6 +29,8 @@ ONE_READ = 1 << 20
 LINE_ENDS = b"\r\n"
 NO_ID_YET = STORIES["last-event-id"]
 """Its first record stands before any id: a break there leaves nothing to go on from."""
+CURSOR_OF_BYTES = STORIES["llamacpp"]
+"""Each place of a break is one of its own to go on from."""
 
 
 def breaking(story: Story, *cuts: int | None, lost: bool = True) -> Server:
@@ -85,8 +87,11 @@ def cut_at(story: Story, at: int, *, lost: bool, size: int) -> None:
 
 def places(story: Story) -> list[int]:
     """Every place near the end of a line or in a character of several bytes, which are what a
-    reader could be confused by, and every fifth of the rest; its end too."""
+    reader could be confused by, and every fifth of the rest; its end too. With each of the
+    places left out, a session does what it does at one that is here."""
     wire = story.serve(whole(story.name).asked[0]).wire
+    if story is CURSOR_OF_BYTES:
+        return list(range(len(wire) + 1))
     near = {at + n for at, byte in enumerate(wire) for n in range(-2, 4) if byte in LINE_ENDS}
     inside = {at for at, byte in enumerate(wire) if byte & 0x80}
     rest = range(0, len(wire), 5)
@@ -100,6 +105,16 @@ def test_a_cut_at_any_byte_loses_nothing(name: str, slot: int) -> None:
     story = STORIES[name]
     for number, at in enumerate(places(story)[slot::2]):
         cut_at(story, at, lost=number % 2 == 0, size=ONE_READ)
+
+
+@pytest.mark.parametrize("lost", [True, False])
+@pytest.mark.parametrize("name", STORIES)
+def test_a_cut_before_the_first_byte_or_behind_the_last_loses_nothing(
+    name: str, lost: bool
+) -> None:
+    story = STORIES[name]
+    for at in (0, length(story)):
+        cut_at(story, at, lost=lost, size=ONE_READ)
 
 
 @pytest.mark.parametrize(
