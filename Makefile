@@ -48,7 +48,7 @@ goldens: $(VENV)/.sdks ## Record what the vendors' SDKs send; ARGS=--check to co
 	$(BIN)/python -m tests.providers.record $(ARGS)
 
 exhaustive: $(STAMP) ## Run the tests that take minutes: every cut, many examples
-	SANS_IO_STREAM_EXHAUSTIVE=1 HYPOTHESIS_PROFILE=exhaustive \
+	HYPOTHESIS_PROFILE=exhaustive \
 	$(BIN)/python -m pytest -m exhaustive -n auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 format: $(STAMP) ## Rewrite the code to the project's style

@@ -152,10 +152,11 @@ def test_a_loop_that_is_over_is_not_waited_for(ends: str) -> None:
     assert seen.batches == [1]
 
 
-@pytest.mark.parametrize("module", ["memory", "sqlite", "worker"])
+@pytest.mark.parametrize("module", ["memory", "sqlite", "sqlite.worker"])
 def test_a_missing_extra_says_what_to_install(module: str) -> None:
     code = (
-        f"import sys\nsys.modules['anyio'] = None\nimport sans_io_stream_adapters.relay.{module}\n"
+        "import sys\nsys.modules['anyio'] = None\n"
+        f"import sans_io_stream_adapters.relay.stores.{module}\n"
     )
     made = subprocess.run(
         [sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=False,
