@@ -1,4 +1,4 @@
-"""A proxy before a Redis that breaks connections off where it is told: for tests.
+"""A proxy before a Redis that breaks connections off, or leads elsewhere, as it is told: for tests.
 
 It counts bytes, not time: a connection ends once so many have gone to the server, or would have
 come back from it. What went to the server arrives there whole, and is done.
@@ -30,13 +30,16 @@ NEVER = Cut()
 
 
 class Proxy:
-    """Takes connections for the Redis at ``port``; ``plan`` says of each one how it ends."""
+    """Takes connections for the Redis at ``port``, which may become another one; ``plan`` says of
+    each one how it ends."""
 
     def __init__(self, port: int, plan: Callable[[], Cut]) -> None:
-        self._port = port
+        self.port = port
         self.plan = plan
         self.lose: float = 0
         """How many answers are to be lost, with their connections."""
+        self.instead: bytes | None = None
+        """What comes back in place of each piece of an answer."""
         self.cuts = 0
         self.url = ""
 
@@ -55,7 +58,7 @@ class Proxy:
         cut = self.plan()
         async with (
             client,
-            await anyio.connect_tcp("127.0.0.1", self._port) as server,
+            await anyio.connect_tcp("127.0.0.1", self.port) as server,
             anyio.create_task_group() as both,
         ):
 
@@ -63,6 +66,8 @@ class Proxy:
                 with suppress(*GONE):
                     while True:
                         data = await source.receive()
+                        if source is server and self.instead is not None:
+                            data = self.instead
                         if source is server and self.lose > 0:
                             self.lose -= 1
                             break

@@ -133,10 +133,12 @@ return added
 
 LOOK = Script("""
 local id = ARGV[4]
-local sealed = call('HGET', about(id), 'sealed') or ''
-return {newest(id) or '', sealed, call('XREVRANGE', stream(id), '+', '-', 'COUNT', '1')}
+local worker, sealed = unpack(call('HMGET', about(id), 'worker', 'sealed'))
+local last = call('XREVRANGE', stream(id), '+', '-', 'COUNT', '1')
+return {newest(id) or '', worker or '', sealed or '', last}
 """)
-"""id. The newest place that was ever there, the number of the end, and what stands at the end."""
+"""id. The newest place that was ever there, whose stream it is, the number of the end, and what
+stands at the end."""
 
 READ = Script("""
 local id, number, most = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[6])

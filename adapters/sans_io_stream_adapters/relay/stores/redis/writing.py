@@ -9,7 +9,7 @@ another worker's epoch has begun.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import anyio
 from coredis.exceptions import RedisError
@@ -50,6 +50,17 @@ class Head:
         return fits and self.wire is wire and self.unsure is None
 
 
+class End(NamedTuple):
+    """The end of a stream, as Redis has it: its ``newest`` place (None: there is no stream), the
+    ``worker`` that it belongs to, its last number if it is ``sealed``, and what ``stands`` at that
+    place, if it is still there."""
+
+    newest: Place | None
+    worker: str
+    sealed: int | None
+    stands: bytes | None
+
+
 class Writing:
     """The streams that a worker writes. ``expire`` are the seconds that a sealed one is kept at
     the most, None for ever."""
@@ -82,12 +93,12 @@ class Writing:
 
     async def _refuse(self, id: str, entries: Sequence[Entry]) -> None:
         """Say why nothing is written."""
-        newest, sealed, _ = await self._worker.link.do(lambda wire: self._end_of(wire, id))
-        if not newest:
+        end = await self._worker.link.do(lambda wire: self._end_of(wire, id))
+        if end.newest is None:
             raise absent()
-        if not sealed:
+        if end.sealed is None:
             raise Overtaken
-        follow(entries, sealed, True)
+        follow(entries, end.sealed, True)
 
     async def _write(
         self, wire: Wire, id: str, head: Head, entries: Sequence[Entry], value: bytes
@@ -128,12 +139,14 @@ class Writing:
     async def _there(self, wire: Wire, id: str, head: Head, value: bytes) -> bool:
         """Look at the end of the stream: whether ``value``, which was sent, has arrived. ``head``
         is what is there then. Raises ``Overtaken``, and ``StoreError`` where entries are gone."""
-        newest, sealed, stands = await self._end_of(wire, id)
-        if not newest or newest.epoch != head.epoch:
+        end = await self._end_of(wire, id)
+        newest = end.newest
+        # What Redis has lost may be a whole epoch, which another worker then begins once more.
+        if newest is None or newest.epoch != head.epoch or end.worker != self._worker.id:
             self.forget(id)
             raise Overtaken if newest else absent()
         before, unsure = head.last, head.unsure
-        head.last, head.sealed = newest.number, sealed is not None
+        head.last, head.sealed = newest.number, end.sealed is not None
         head.wire, head.unsure = wire, None
         if newest.number < before:
             raise StoreError(
@@ -141,15 +154,17 @@ class Writing:
                 "acknowledged: see its appendonly, and what failed over"
             )
         # Where all is trimmed the id alone has to do: no one else writes in this epoch.
-        return unsure == value and newest.number > before and stands in (value, None)
+        return unsure == value and newest.number > before and end.stands in (value, None)
 
-    async def _end_of(self, wire: Wire, id: str) -> tuple[Place | None, int | None, bytes | None]:
-        """The newest place of a stream, its last number if it is sealed, and what stands at that
-        place, if it is still there."""
+    async def _end_of(self, wire: Wire, id: str) -> End:
         answer = await self._worker.on(wire, LOOK, id)
-        newest, sealed, rows = read_as(tuple[bytes, bytes, Rows], answer)
-        stands = rows[0][1][1] if rows and rows[0][0] == newest else None
-        return (Place.of(newest) if newest else None), (int(sealed) if sealed else None), stands
+        newest, worker, sealed, rows = read_as(tuple[bytes, bytes, bytes, Rows], answer)
+        return End(
+            Place.of(newest) if newest else None,
+            worker.decode(),
+            int(sealed) if sealed else None,
+            rows[0][1][1] if rows and rows[0][0] == newest else None,
+        )
 
 
 def absent() -> StoreError:
