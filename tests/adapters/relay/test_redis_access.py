@@ -92,7 +92,15 @@ async def test_over_tls_the_certificate_and_the_name_are_checked(tmp_path: Path)
     trusted = f"ssl_ca_certs={tmp_path / 'ca.pem'}"
     with serving(tmp_path, "--tls-port", str(port), *files):
         await everything(f"rediss://localhost:{port}/1?{trusted}", "p:")
-        for url in (f"rediss://127.0.0.1:{port}?{trusted}", f"rediss://localhost:{port}"):
+        for url in (
+            f"rediss://127.0.0.1:{port}?{trusted}",
+            f"rediss://127.0.0.1:{port}?{trusted}&ssl_cert_reqs=required",
+            f"rediss://localhost:{port}",
+        ):
             store = RedisStore(url, lease=0.4)
             with pytest.raises(StoreError, match="certificate"):
                 await store.open()
+        for lax in (f"{trusted}&ssl_check_hostname=false", "ssl_cert_reqs=none"):
+            store = RedisStore(f"rediss://127.0.0.1:{port}?{lax}")
+            await store.open()
+            await store.close()

@@ -25,9 +25,11 @@ try:
         AuthenticationError,
         AuthorizationError,
         ConnectionError,
+        InvalidResponse,
         NoScriptError,
         ReadOnlyError,
         RedisError,
+        UnblockedError,
         UnknownCommandError,
         WrongTypeError,
     )
@@ -98,8 +100,10 @@ def parsed(url: str) -> ConnectionPool[Any] | str:
             return SHAPE
         pool = ConnectionPool.from_url(url, decode_components=True)
         context = pool.connection_kwargs.get("ssl_context")
-        if context is not None and "ssl_cert_reqs" not in query:
-            context.check_hostname = query.get("ssl_check_hostname") != ["false"]
+        if context is not None and query.get("ssl_cert_reqs") != ["none"]:
+            # Else it checks no name unless that is asked for.
+            if "ssl_check_hostname" not in query:
+                context.check_hostname = True
             context.verify_mode = ssl.CERT_REQUIRED
     except OSError as error:
         return error.strerror or SHAPE
@@ -136,12 +140,22 @@ class Wire:
         """Wait for an answer. Raises ``Lost``, and ``RedisError`` for what is refused."""
         try:
             return await asked
-        except ConnectionError as error:
+        except (ConnectionError, InvalidResponse) as error:
             raise Lost(reason(error)) from None
         except TimeoutError:
             # What comes behind it would come as late.
             self._connection.invalidate()
             raise Lost(SILENT) from None
+        except RedisError as error:
+            if not moved(error):
+                raise
+            # A new connection may lead to the one that is the primary now.
+            self._connection.invalidate()
+            raise Lost(str(refused(error))) from None
+        except Exception as error:  # noqa: BLE001
+            # Whatever else ended the connection: TLS, or what was no answer of a Redis'.
+            self._connection.invalidate()
+            raise Lost(reason(error)) from None
 
     async def ask(self, *command: Word) -> object:
         """Ask, and wait for the answer. Raises as ``answer`` does."""
@@ -193,14 +207,17 @@ class Link:
         return Wire(connection, self._timeout)
 
     async def do(self, work: Callable[[Wire], Awaitable[T]]) -> T:
-        """Do some work, again with a new wire where one was lost. Raises ``StoreError``."""
+        """Do some work, again with a new wire where one was lost. Raises ``StoreError``.
+
+        However late it is by then, it is tried twice: it may be this process that was stopped.
+        """
         until = anyio.current_time() + self.patience
         pause = PAUSE
         while True:
             try:
                 return await work(await self.wire())
             except Lost as lost:
-                if anyio.current_time() + pause > until:
+                if pause > PAUSE and anyio.current_time() + pause > until:
                     raise Unanswered(self.where.name, self.patience, str(lost)) from None
             except RedisError as error:
                 raise refused(error) from None
@@ -235,6 +252,15 @@ def reason(error: BaseException) -> str:
             said = os.strerror(number) if number else str(cause) or said
         cause = cause.__cause__
     return said
+
+
+def moved(error: RedisError) -> bool:
+    """Whether it is a primary no longer that says so: a failover leaves connections open. Before
+    Redis 7 it says so of a script in the script's own error."""
+    told = str(error)
+    return isinstance(error, ReadOnlyError | UnblockedError) or any(
+        mark in told for mark in ("READONLY", "MASTERDOWN")
+    )
 
 
 def refused(error: RedisError) -> StoreError:
