@@ -15,6 +15,7 @@ from sans_io_stream_adapters.relay.stores.protocol import (
     StoreError,
     Taken,
     TooMany,
+    read_all,
 )
 from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
@@ -217,6 +218,27 @@ async def test_entries_of_several_epochs_are_one_stream(
     assert await other.take(A)
     await other.append(A, run_of(last + 1, last + 1))
     assert await first.read(A) == run_of(last + 1, last + 1)
+
+
+async def test_what_is_large_is_read_in_several_parts(workers: Workers) -> None:
+    """So that a lease can be renewed between them, on the same connection."""
+    store = await workers.open()
+    await store.create(meta_of(1))
+    entries = [made(number, text="x" * 1_500_000) for number in range(1, 8)]
+    for one in entries[:5]:
+        await store.append(A, [one])
+    await store.append(A, entries[5:])
+    assert await store.read(A) == entries[:3]
+    assert await store.read(A, 2, 2) == entries[2:4]
+    assert await read_all(store, A) == entries
+    workers.server.do("XDEL", f"{workers.prefix}stream:{A}", "1-2")
+    with pytest.raises(StoreError, match="not what was written"):
+        await store.read(A)
+    # One that is larger than a part is read all the same.
+    await store.create(meta_of(2))
+    huge = made(1, 2, "x" * 9_000_000)
+    await store.append(B, [huge, *run_of(2, 3, 2)])
+    assert await read_all(store, B) == [huge, *run_of(2, 3, 2)]
 
 
 async def test_a_lease_is_renewed_and_given_up(workers: Workers) -> None:

@@ -132,8 +132,9 @@ class Store(Protocol):
         ...
 
     async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:
-        """The entries with numbers above ``after`` that are kept, in order, at most so many; none
-        of a stream that is not there. Raises ``StoreError`` where one is damaged or missing."""
+        """The entries with numbers above ``after`` that are kept, in order, at most so many, and
+        fewer, but one at least, where they are large; none of a stream that is not there. Raises
+        ``StoreError`` where one is damaged or missing."""
         ...
 
     async def trim(self, id: str, first: int) -> None:

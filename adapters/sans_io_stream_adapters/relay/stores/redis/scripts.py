@@ -146,17 +146,23 @@ local first = tonumber(call('HGET', about(id), 'first') or nil)
 if not first then return {} end
 number = math.max(number, first)
 local found, have, from = {}, 0, epoch_of(id, number) .. '-' .. whole(number)
-while have < most do
-  local wanted = math.min(most - have, 256)
+local size, large = 0, tonumber(ARGV[7])
+while have < most and size < large do
+  local wanted = math.min(most - have, 32)
   local some = call('XRANGE', stream(id), from, '+', 'COUNT', wanted)
-  for _, one in ipairs(some) do found[#found + 1] = one end
-  if #some < wanted then break end
-  have = tonumber(number_of(some[#some][1])) - number + 1
-  from = '(' .. some[#some][1]
+  for _, one in ipairs(some) do
+    found[#found + 1] = one
+    size = size + #(one[2][2] or '')
+    if size >= large then break end
+  end
+  if #some < wanted and size < large then break end
+  have = tonumber(number_of(found[#found][1])) - number + 1
+  from = '(' .. found[#found][1]
 end
-return {whole(number), newest(id) or '', found}
+return {whole(number), newest(id) or '', found, size >= large and 1 or 0}
 """)
-"""id, number, most. The number that is first, the newest place, and what is there."""
+"""id, number, most, bytes behind which no more is read. The number that is first, the newest
+place, what is there, and whether it is so large that not all of it is."""
 
 TRIM = Script("""
 local id, first = ARGV[4], tonumber(ARGV[5])

@@ -40,6 +40,8 @@ __all__ = ["RedisStore"]
 
 T = TypeVar("T")
 
+LARGE = 4 * 1024 * 1024
+"""Bytes behind which a read is another one: the lease is renewed on the same connection."""
 WEEK = 7 * 86400.0
 
 
@@ -144,12 +146,15 @@ class RedisStore:
     async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:
         """As ``Store.read``."""
         worker, _ = self._opened()
-        answer = await worker.run(scripts.READ, id, max(after, 0) + 1, max(most, 0))
+        told = max(after, 0) + 1, max(most, 0), LARGE
+        answer = await worker.run(scripts.READ, id, *told)
         if not answer or most <= 0:
             return []
-        number, newest, rows = read_as(tuple[bytes, bytes, Rows], answer)
+        number, newest, rows, cut = read_as(tuple[bytes, bytes, Rows, int], answer)
         begin, last = int(number), Place.of(newest).number
         entries = entries_in(rows, begin - 1, most)
+        if cut and entries:
+            last = entries[-1].number
         if [one.number for one in entries] != list(range(begin, min(last, begin + most - 1) + 1)):
             raise StoreError(DAMAGED)
         return entries
