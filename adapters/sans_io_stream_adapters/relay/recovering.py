@@ -48,8 +48,10 @@ class Recovery:
         """Streams that this process writes, and could not keep: they have no end yet."""
         self._ending: set[str] = set()
         """Those of them that are just given one."""
-        self._taking: dict[str, bool] = {}
-        """Streams that are being taken over, and whether a client has ended them meanwhile."""
+        self._taking: set[str] = set()
+        """Streams that are being taken over."""
+        self._ended: set[str] = set()
+        """Those of them that a client has ended meanwhile, and of what was taken before."""
         self._background = Background()
         self._scope: anyio.CancelScope | None = None
 
@@ -100,8 +102,8 @@ class Recovery:
 
     def end(self, id: str) -> None:
         """A client ends a stream that may just be taken over."""
-        if id in self._taking:
-            self._taking[id] = True
+        if id in self._taking or id in self._mine:
+            self._ended.add(id)
 
     def start(self, again: Again, lease: float) -> None:
         """Do so several times in each ``lease``, in seconds, until ``stop``."""
@@ -140,7 +142,7 @@ class Recovery:
             # Nobody who lives has it, says the store: this process was taken for dead.
             await hub.overtaken(running, running.writing)
             return
-        self._taking[id] = False
+        self._taking.add(id)
         try:
             if id not in self._mine and not await hub.store.take(id):
                 return
@@ -148,11 +150,13 @@ class Recovery:
                 self._mine[id] = meta
                 hub.metrics.taken_over()
             running = await hub.adopt(meta)
-            if self._taking[id]:
+            del self._mine[id]
+            if id in self._ended:
                 running.stop(CANCELLED)
         finally:
-            del self._taking[id]
-        del self._mine[id]
+            self._taking.discard(id)
+            if id not in self._mine:
+                self._ended.discard(id)
         token = running.log.token
         opening = again(meta, token) if token is not None else None
         if opening is not None:

@@ -300,6 +300,15 @@ async def test_nothing_is_left_of_a_deleted_stream(workers: Workers) -> None:
     assert set(workers.names()) - set(before) == {f"{workers.prefix}count"}
 
 
+async def test_a_sealed_stream_is_nobodys(workers: Workers, first: RedisStore) -> None:
+    """Also where it was another's, says Redis, though it is written here still."""
+    about, written = (f"{workers.prefix}{key}" for key in (f"about:{A}", "written:nobody"))
+    workers.server.do("HSET", about, "worker", "nobody")
+    workers.server.do("ZADD", written, "1", A)
+    await first.append(A, [sealing(4)])
+    assert written not in workers.names()
+
+
 async def test_redis_drops_a_sealed_stream_that_no_worker_drops(workers: Workers) -> None:
     store = await workers.open()
     for number in (1, 2):

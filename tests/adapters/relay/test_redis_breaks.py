@@ -12,7 +12,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from sans_io_stream_adapters.relay.stores.protocol import Overtaken, Spent, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import News, Overtaken, Spent, StoreError
 
 from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing
@@ -166,6 +166,30 @@ async def test_a_stream_that_nobody_knows_of_is_given_up(
     await other.append(A, run_of(1, 1))
     with pytest.raises(Overtaken):
         await store.append(A, run_of(1, 1))
+
+
+async def test_whoever_learns_late_that_he_took_a_stream_hears_its_end(
+    workers: Workers, group: TaskGroup
+) -> None:
+    """The word may have come while he did not know that it was for him."""
+    await know_the_scripts(workers)
+    dead = await workers.open()
+    await dead.create(meta_of(1))
+    workers.bury(dead)
+    proxy = Proxy(workers.server.port, lambda: NEVER)
+    await proxy.start(group)
+    store, other = await workers.open(SHORT, proxy.url), await workers.open()
+    await other.tell(A, "end")
+    proxy.lose = math.inf
+    with pytest.raises(StoreError, match="was not to be had"):
+        await store.take(A)
+    proxy.lose = 0
+    assert await store.take(A)
+    found: list[News] = []
+    with anyio.fail_after(WITHIN):
+        while len(found) < 2:
+            found += await store.news()
+    assert found == [News(A, word="end")] * 2
 
 
 # ---- Redis goes away

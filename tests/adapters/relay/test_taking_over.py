@@ -270,6 +270,42 @@ def test_what_was_taken_and_could_not_be_read_is_tried_again(backend: str) -> No
     virtually(backend, main)
 
 
+@both
+def test_what_was_ended_before_it_could_be_read_is_cancelled(backend: str) -> None:
+    class Unreadable(View):
+        away_for = 1
+
+        async def read(self, id: str, after: int = 0, most: int = 1024) -> list[Entry]:
+            if self.away_for:
+                raise StoreError("the store does not read")
+            return await super().read(id, after, most)
+
+    async def main() -> None:
+        common = Common()
+        one, dies = await started(common, "one")
+        await one.begin(meta_of(), lambda: said("abcdef", every=1.0))
+        await anyio.sleep(2.5)
+        dies.stop()
+        view = common.views["two"] = Unreadable(common, "two")
+        two = Hub(view, clock=now)
+        await two.open()
+        await two.recover(nothing_again)
+        three = Hub(common.view("three"), clock=now)
+        await three.open()
+        await anyio.sleep(2 * LEASE)
+        assert common.owners[ID] == "two"
+        theirs = await found(three)
+        await three.end(theirs)
+        await anyio.sleep(LEASE)
+        view.away_for = 0
+        assert (await ended(theirs)).outcome == "cancelled"
+        common.over.set()
+        for hub in (three, two, one):
+            await hub.close(1.0)
+
+    virtually(backend, main)
+
+
 class Deaf(View):
     """A worker that hears no news."""
 

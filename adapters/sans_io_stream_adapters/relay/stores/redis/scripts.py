@@ -117,11 +117,11 @@ local id, place, value, number, at, expire = unpack(ARGV, 4)
 local added = redis.pcall('XADD', stream(id), 'NOMKSTREAM', place, 'e', value)
 if type(added) ~= 'string' then return added end
 local h = about(id)
-local owner, key = unpack(call('HMGET', h, 'owner', 'key'))
+local owner, key, worker = unpack(call('HMGET', h, 'owner', 'key', 'worker'))
 call('HSET', h, 'sealed', number)
 call('ZADD', P .. 'ended', at, id)
 call('SREM', P .. 'running:' .. owner, id)
-call('ZREM', P .. 'written:' .. me, id)
+call('ZREM', P .. 'written:' .. worker, id)
 if expire ~= '' then
   for _, one in ipairs({h, stream(id), P .. 'key:' .. key, P .. 'ended'}) do
     call('PEXPIRE', one, expire)
@@ -207,13 +207,16 @@ local h = about(id)
 local epoch, worker, sealed, ends = unpack(call('HMGET', h, 'epoch', 'worker', 'sealed', 'end'))
 local last = newest(id)
 if not epoch or sealed or not last then return {} end
-if worker == me and again == '1' then return {epoch, number_of(last)} end
-if worker == me or living(worker) then return {} end
-epoch, last = whole(epoch + 1), number_of(last)
-call('XADD', stream(id), epoch .. '-' .. last, 'w', me)
-live()
-call('HSET', h, 'epoch', epoch, 'b' .. epoch, last)
-move(id, worker, me)
+last = number_of(last)
+if worker ~= me and not living(worker) then
+  epoch = whole(epoch + 1)
+  call('XADD', stream(id), epoch .. '-' .. last, 'w', me)
+  live()
+  call('HSET', h, 'epoch', epoch, 'b' .. epoch, last)
+  move(id, worker, me)
+elseif worker ~= me or again ~= '1' then
+  return {}
+end
 if ends then hear(me, id, 'end') end
 return {epoch, last}
 """)
