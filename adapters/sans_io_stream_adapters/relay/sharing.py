@@ -133,7 +133,7 @@ class Sharing:
         to follow, look whether what is silent is there still. Raises ``StoreError``."""
         for id, heard in list(self._followed.items()):
             running, now = self._streams.get(id), self._clock()
-            if running is None or running.log.sealed:
+            if running is None or running.end is not None:
                 await self.leave(id)
                 continue
             if id in self._unasked:
@@ -142,8 +142,7 @@ class Sharing:
                 await self.reading(running)
             if now - heard > SILENCE and id in self._followed:
                 self._followed[id] = now
-                if await self.store.find(id) is None:
-                    await self._lose(running, DROPPED)
+                await self._look_for(running)
 
     # ---- who writes a stream
 
@@ -191,6 +190,14 @@ class Sharing:
             if found and not log.unwritten and log.last == last:
                 await overtaken(running, writing)
 
+    async def _look_for(self, running: Running) -> None:
+        """See that what is here of a silent stream is in the store still: one that has lost its
+        newest entries has no news of those that take their place. Raises ``StoreError``."""
+        id, last = running.meta.id, running.log.last.entry
+        there = await (self.store.read(id, last - 1, 1) if last else self.store.find(id))
+        if not there:
+            await self._lose(running, DROPPED)
+
     async def _lose(self, running: Running, end: StreamEnd) -> None:
         await self.leave(running.meta.id)
         running.lost = end
@@ -204,6 +211,8 @@ class Sharing:
             return
         if news.word is not None:
             running.hear(now)
+        if news.damaged and news.id in self._followed:
+            self._spoilt(running, "what the store has of it is damaged")
         if news.entries and news.id in self._followed:
             self._followed[news.id] = now
             try:
@@ -211,6 +220,9 @@ class Sharing:
                 running.log.trim(now)
             except ValueError as error:
                 # The store does not do what it promises.
-                LOG.error("stream %s cannot be read any more: %s", news.id, error)
-                running.lost = UNREADABLE
-                running.wake()
+                self._spoilt(running, str(error))
+
+    def _spoilt(self, running: Running, why: str) -> None:
+        LOG.error("stream %s cannot be read any more: %s", running.meta.id, why)
+        running.lost = UNREADABLE
+        running.wake()

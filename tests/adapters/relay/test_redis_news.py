@@ -126,6 +126,21 @@ async def test_what_is_followed_meanwhile_ends_the_read_that_waits(
     assert found == {A: run_of(2, 3, 1), B: run_of(3, 3, 2)}
 
 
+async def test_what_is_damaged_is_told_and_the_others_are_no_worse_for_it(
+    workers: Workers, writer: RedisStore, reader: RedisStore
+) -> None:
+    await reader.follow(A, 3)
+    await reader.follow(B, 3)
+    workers.server.do("XADD", f"{workers.prefix}stream:{A}", "1-4", "e", "\x93")
+    await writer.append(B, run_of(4, 4, 2))
+    found = await news_of(reader)
+    assert sorted(found, key=lambda news: news.id) == sorted(
+        [News(A, damaged=True), News(B, run_of(4, 4, 2))], key=lambda news: news.id
+    )
+    await writer.append(B, run_of(5, 5, 2))
+    assert await news_of(reader) == [News(B, run_of(5, 5, 2))]
+
+
 async def test_what_is_left_is_heard_no_longer(writer: RedisStore, reader: RedisStore) -> None:
     await reader.follow(A, 3)
     await reader.follow(B, 3)

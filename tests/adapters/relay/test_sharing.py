@@ -11,7 +11,7 @@ import pytest
 from sans_io_stream import StreamEnd
 from sans_io_stream_adapters.relay.hub import Hub, Open, Running
 from sans_io_stream_adapters.relay.sharing import MOST
-from sans_io_stream_adapters.relay.stores.protocol import Meta, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import Meta, News, StoreError
 
 from .scripted import BACKENDS, meta_of, now, said, virtually
 from .shared import Common, View
@@ -279,6 +279,59 @@ def test_what_was_dropped_while_nobody_told_is_gone(backend: str) -> None:
         await one.close(1.0)
 
     virtually(backend, main)
+
+
+@both
+def test_what_the_store_has_lost_is_gone(backend: str) -> None:
+    """It is there still, and shorter than it was: of what comes behind there is no news."""
+
+    async def main() -> None:
+        common = Common()
+        (one, _), (two, _) = await started(common, "one"), await started(common, "two")
+        await one.begin(meta_of(), lambda: said("abcdef", every=1000.0))
+        await anyio.sleep(2500.0)
+        theirs = await found(two)
+        theirs.readers += 1
+        await anyio.sleep(200.0)
+        assert theirs.end is None
+        kept = common.store._kept[ID]  # pyright: ignore[reportPrivateUsage]
+        kept._last = kept._entries.pop().number - 1  # pyright: ignore[reportPrivateUsage]
+        with anyio.fail_after(70.0):
+            end = await ended(theirs)
+        assert end.outcome == "interrupted"
+        assert "no longer kept" in why(end)
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
+def test_what_is_damaged_ends_for_its_readers(
+    backend: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Damaged(View):
+        async def news(self) -> list[News]:
+            found = await super().news()
+            if any(news.entries for news in found):
+                del self.followed[ID]
+                return [News(ID, damaged=True)]
+            return found
+
+    async def main() -> None:
+        common = Common()
+        one, _ = await started(common, "one")
+        two = Hub(common.views.setdefault("two", Damaged(common, "two")), clock=now)
+        await two.open()
+        await one.begin(meta_of(), lambda: said("abcdef", every=10.0))
+        theirs = await found(two)
+        with anyio.fail_after(20.0):
+            assert (await ended(theirs)).outcome == "failed"
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+    assert "damaged" in caplog.text
 
 
 @both

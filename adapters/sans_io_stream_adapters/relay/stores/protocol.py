@@ -172,11 +172,13 @@ class Store(Protocol):
 class News(msgspec.Struct, frozen=True):
     """What a worker hears of one stream: ``entries`` that another one has written, of a stream
     that it follows, or a ``word`` that another one has for its writer. "end": a client ends the
-    generation; "read": there is somebody who reads it."""
+    generation; "read": there is somebody who reads it. Of one that is ``damaged`` no more is told:
+    it cannot be read."""
 
     id: str
     entries: Sequence[Entry] = ()
     word: Literal["end", "read"] | None = None
+    damaged: bool = False
 
 
 @runtime_checkable

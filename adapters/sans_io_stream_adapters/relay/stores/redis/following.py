@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Literal, NamedTuple, cast
 
-from ..protocol import News
-from .link import Link, Lost, Wire, Word
+from ..protocol import News, StoreError
 from .values import Place, Rows, entries_in, read_as
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
+
+    from .link import Link, Wire, Word
 
 __all__ = ["Following"]
 
@@ -83,7 +84,8 @@ class Following:
         asked = self._asked
         try:
             answer = await wire.answer(asked.answer)
-        except Lost:
+        except Exception:
+            # What was refused once may be taken the next time; who is cancelled still waits.
             self._asked = None
             raise
         self._asked = None
@@ -111,7 +113,13 @@ class Following:
             one = of[id]
             if self._followed.get(id) is not one:
                 continue
-            entries: list[Entry] = entries_in(rows, one.after)
+            try:
+                entries: list[Entry] = entries_in(rows, one.after)
+            except StoreError:
+                # The others are no worse for it, and it is not read again and again.
+                self.drop(id)
+                news.append(News(id, damaged=True))
+                continue
             one.place = str(Place.of(rows[-1][0]))
             if entries:
                 one.after = entries[-1].number
