@@ -14,7 +14,7 @@ from sans_io_stream_adapters.relay.stores.protocol import News, Overtaken, Store
 from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of, sealing
 from .redis_proxy import NEVER, Proxy
-from .redis_server import RedisServer
+from .redis_server import RedisServer, free_port
 from .redis_workers import Workers
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,9 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 def server(tmp_path: Path) -> Iterator[RedisServer]:
     directory = tmp_path / "redis"
     directory.mkdir()
-    server = RedisServer(directory, "--appendonly", "yes", "--appendfsync", "always")
+    # A replica has what there is at once.
+    told = "--appendonly", "yes", "--appendfsync", "always", "--repl-diskless-sync-delay", "0"
+    server = RedisServer(directory, *told)
     yield server
     server.kill()
 
@@ -96,13 +98,11 @@ async def test_a_primary_that_is_one_no_longer_is_left(
         group.cancel_scope.cancel()
 
 
-async def test_where_no_other_primary_is_that_is_told(
-    server: RedisServer, replica: RedisServer, tmp_path: Path
-) -> None:
+async def test_where_no_other_primary_is_that_is_told(server: RedisServer, tmp_path: Path) -> None:
     workers = Workers(server, tmp_path)
-    store = await workers.open(SHORT)
+    store = await workers.open(2.0)
     await store.create(meta_of(1))
-    server.do("REPLICAOF", "127.0.0.1", str(replica.port))
+    server.do("REPLICAOF", "127.0.0.1", str(free_port()))
     with pytest.raises(StoreError, match=r"not to be had.*primary, not of a replica"):
         await store.append(A, run_of(1, 1))
     server.do("REPLICAOF", "NO", "ONE")
