@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Sharing", "shared"]
 
+AT_ONCE = 256
+"""Words that wait for the store at the same time."""
 FIRST, MOST = 0.1, 10.0
 """Seconds between two questions to a store that fails, at first and at last."""
 SILENCE = 60.0
@@ -131,6 +133,7 @@ class Sharing:
     async def look_after(self) -> None:
         """What is done every few seconds: tell who is read, ask again for what the store failed
         to follow, look whether what is silent is there still. Raises ``StoreError``."""
+        await self._tell_who_is_read()
         for id, heard in list(self._followed.items()):
             running, now = self._streams.get(id), self._clock()
             if running is None or running.end is not None:
@@ -138,8 +141,6 @@ class Sharing:
                 continue
             if id in self._unasked:
                 await self.follow(running)
-            if running.readers:
-                await self.reading(running)
             if now - heard > SILENCE and id in self._followed:
                 self._followed[id] = now
                 await self._look_for(running)
@@ -189,6 +190,16 @@ class Sharing:
             # What is on its way is this one's own.
             if found and not log.unwritten and log.last == last:
                 await overtaken(running, writing)
+
+    async def _tell_who_is_read(self) -> None:
+        """Many at once: all have to be told before the words of before count no longer."""
+        found = (self._streams.get(id) for id in list(self._followed))
+        read = [one for one in found if one is not None and one.readers and one.end is None]
+        while read:
+            async with anyio.create_task_group() as group:
+                for one in read[-AT_ONCE:]:
+                    group.start_soon(self.reading, one)
+            del read[-AT_ONCE:]
 
     async def _look_for(self, running: Running) -> None:
         """See that what is here of a silent stream is in the store still: one that has lost its

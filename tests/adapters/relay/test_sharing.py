@@ -123,6 +123,30 @@ def test_reading_elsewhere_is_reading(backend: str) -> None:
 
 
 @both
+def test_so_it_is_where_many_are_read(backend: str) -> None:
+    """The words for all of them come before those of before count no longer."""
+
+    async def main() -> None:
+        common = Common()
+        one, _ = await started(common, "one", away_seconds=4.0)
+        two, _ = await started(common, "two")
+        read = list[Running]()
+        for number in range(1, 601):
+            meta = meta_of(number)
+            await one.begin(meta, lambda: said("ab", every=30.0))
+            read.append(await found(two, meta.id))
+            read[-1].readers += 1
+        common.delay = lambda: 0.05
+        with anyio.fail_after(120.0):
+            outcomes = {(await ended(running)).outcome for running in read}
+        assert outcomes == {"complete"}
+        for hub in (two, one):
+            await hub.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
 def test_any_worker_ends_a_generation(backend: str) -> None:
     async def main() -> None:
         common = Common()
