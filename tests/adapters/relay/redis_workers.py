@@ -47,6 +47,10 @@ class Workers:
         """The keys of that kind."""
         return [key for key in self.server.names() if key.startswith(self.prefix + kind)]
 
+    def id_of(self, store: RedisStore) -> str:
+        """What Redis knows it as."""
+        return self._leases[id(store)].rpartition(":")[2]
+
     def bury(self, store: RedisStore) -> None:
         """Its lease is over, though it lives."""
         self.server.do("DEL", self._leases[id(store)])

@@ -93,6 +93,20 @@ async def test_it_is_told_so_at_its_first_append(
     assert await second.ended_before(1e12) == [A]
 
 
+async def test_who_took_a_stream_back_without_knowing_is_told_so(
+    workers: Workers, first: RedisStore
+) -> None:
+    """It is his own again, in an epoch that he has not begun."""
+    second = await workers.open()
+    workers.bury(first)
+    assert await second.take(A)
+    await second.append(A, run_of(4, 4))
+    workers.server.do("HSET", f"{workers.prefix}about:{A}", "worker", workers.id_of(first))
+    workers.server.do("CLIENT", "KILL", "TYPE", "normal")
+    with pytest.raises(Overtaken):
+        await first.append(A, run_of(5, 5))
+
+
 async def test_redis_itself_refuses_an_older_epoch(workers: Workers, first: RedisStore) -> None:
     second = await workers.open()
     workers.bury(first)
