@@ -54,10 +54,10 @@ class RedisStore:
     configuration (``appendonly``), and no more than that.
 
     ``lease`` seconds without a sign of life, on Redis' clock, and a worker is taken for dead. For
-    as long a call is tried again where Redis is away; then it raises ``StoreError``, and an
-    ``append`` may or may not have been made: the same one, tried again, is made once. What Redis
-    refuses raises at once. ``expire_seconds`` after its end Redis itself drops a stream that no
-    worker has dropped; None for never.
+    as long a call is tried again where Redis is away, and once behind that; then it raises
+    ``StoreError``, and an ``append`` may or may not have been made: the same one, tried again, is
+    made once. What Redis refuses raises at once. ``expire_seconds`` after its end Redis itself
+    drops a stream that no worker has dropped; None for never.
 
     Raises ``ValueError`` for a URL, a lease or a time that is none.
     """
