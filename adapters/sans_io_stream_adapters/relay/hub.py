@@ -168,16 +168,24 @@ class Hub:
         return None if running.log.expired(self.clock()) else running
 
     async def close(self, seconds: float) -> None:
-        """Let what runs end within so many seconds, and seal the rest as interrupted."""
+        """Let what runs end within so many seconds. What other workers can go on with exactly is
+        theirs then, and the rest is sealed as interrupted."""
         self.closing = True
         await self._recovery.stop()
         self._draining = anyio.CancelScope(deadline=anyio.current_time() + seconds, shield=True)
         with self._draining:
             await self.background.wait()
+        handed_over = [one for one in self._streams.values() if self._recovery.goes_on(one)]
+        for running in handed_over:
+            running.hand_over()
         for running in self._streams.values():
             running.stop(interrupted("the relay is shutting down"))
         with anyio.CancelScope(shield=True):
+            # What is on its way to the store is there before these are anybody's.
             await self.background.wait()
+            for running in handed_over:
+                if self.over is not None:
+                    await self.over(running, kept=False)
             # Of these an end would be a lie: other workers go on with them.
             for running in self._streams.values():
                 if running.end is None:

@@ -23,6 +23,7 @@ from .stores.protocol import Meta, StoreError
 
 if TYPE_CHECKING:
     from .hub import Hub, Open
+    from .running import Running
 
 __all__ = ["Again", "Recovery"]
 
@@ -52,6 +53,7 @@ class Recovery:
         """Streams that are being taken over."""
         self._ended: set[str] = set()
         """Those of them that a client has ended meanwhile, and of what was taken before."""
+        self._again: Again | None = None
         self._background = Background()
         self._scope: anyio.CancelScope | None = None
 
@@ -105,8 +107,19 @@ class Recovery:
         if id in self._taking or id in self._mine:
             self._ended.add(id)
 
+    def goes_on(self, running: Running) -> bool:
+        """Whether this process writes the stream, and a worker that takes it over now can go on
+        with it exactly."""
+        writing, token = running.writing, running.log.token
+        if writing is None or writing.stopped is not None or running.end is not None:
+            return False
+        if self._again is None or token is None:
+            return False
+        return self._again(running.meta, token) is not None
+
     def start(self, again: Again, lease: float) -> None:
         """Do so several times in each ``lease``, in seconds, until ``stop``."""
+        self._again = again
         self._scope = anyio.CancelScope()
         self._background.start(self._repeat, again, lease, self._scope)
 

@@ -52,7 +52,7 @@ class Writing:
         """When something was written last."""
 
     def hand_over(self) -> None:
-        """Another process writes it: leave the provider, and have it go on."""
+        """Leave the provider, and have it go on."""
         if self.source is not None:
             self.source.hand_over()
         self.scope.cancel()
@@ -117,6 +117,14 @@ class Running:
         self.log.go_on()
         self.left, self.unread = now, 0
         return self.writing
+
+    def hand_over(self) -> None:
+        """Another process writes it from now on: what is not written is dropped. The provider is
+        left, and not told to end."""
+        writing, self.writing = self.writing, None
+        if writing is not None:
+            writing.hand_over()
+        self.follow(())
 
     def follow(self, entries: Sequence[Entry]) -> None:
         """These are what another process has written. Raises what ``StreamLog.follow`` does."""

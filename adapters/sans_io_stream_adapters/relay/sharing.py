@@ -148,11 +148,8 @@ class Sharing:
     # ---- who writes a stream
 
     async def overtaken(self, running: Running, writing: Writing) -> None:
-        """Another worker writes it: what was not written is dropped, and what that one writes
-        followed; readers go on. The provider is left, and not told to end."""
-        running.writing = None
-        writing.hand_over()
-        running.follow(())
+        """Another worker writes it: what that one writes is followed; readers go on."""
+        running.hand_over()
         await self.follow(running)
         if writing.stopped is not None and writing.stopped.outcome == "cancelled":
             with suppress(StoreError):

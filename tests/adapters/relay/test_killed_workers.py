@@ -45,7 +45,7 @@ class Crowd:
     """So many streams at once, of both kinds, in both formats; a new one for each that ends, until
     ``last`` says that these are the last ones."""
 
-    def __init__(self, fleet: Fleet, streams: int = STREAMS) -> None:
+    def __init__(self, fleet: Fleet, streams: int) -> None:
         self.pace = Pace()
         self.seen: list[Seen] = []
         self.last = False
@@ -172,15 +172,16 @@ async def check(fleet: Fleet, crowd: Crowd) -> None:
 Befalls = Callable[[Fleet, Crowd, random.Random], Awaitable[None]]
 
 
-async def while_they_read(fleet: Fleet, befalls: Befalls, seed: int) -> Crowd:
+async def while_they_read(
+    fleet: Fleet, befalls: Befalls, seed: int = 0, streams: int = STREAMS
+) -> Crowd:
     """A crowd that has read to the end, whatever befell the workers."""
-    crowd = Crowd(fleet)
+    crowd = Crowd(fleet, streams)
     async with anyio.create_task_group() as group:
         group.start_soon(crowd.read)
         await crowd.pace.more(1)
         await crowd.pace.all()
         await befalls(fleet, crowd, random.Random(seed))
-        crowd.last = True
     await check(fleet, crowd)
     return crowd
 
@@ -204,7 +205,7 @@ def kills(count: int) -> Befalls:
 async def test_two_workers_are_killed_one_after_the_other(tmp_path: Path) -> None:
     with anyio.fail_after(WITHIN):
         async with Fleet(tmp_path, TEXT, PIECES, EVERY) as fleet:
-            crowd = await while_they_read(fleet, kills(2), seed=0)
+            crowd = await while_they_read(fleet, kills(2))
     clients = [one for one in crowd.seen if isinstance(one, Client)]
     assert {one.end.outcome for one in clients if one.end} == {"complete", "interrupted"}
     assert sum("continue" in one.resumed for one in clients) >= STREAMS // 4
@@ -212,6 +213,7 @@ async def test_two_workers_are_killed_one_after_the_other(tmp_path: Path) -> Non
 
 async def test_a_worker_is_stopped_for_longer_than_its_lease(tmp_path: Path) -> None:
     async def befalls(fleet: Fleet, crowd: Crowd, dice: random.Random) -> None:
+        crowd.last = True
         both = set(await fleet.names("worker"))
         fleet.send(0, signal.SIGSTOP)
         while len(living := await fleet.names("worker")) > 1:
@@ -225,9 +227,27 @@ async def test_a_worker_is_stopped_for_longer_than_its_lease(tmp_path: Path) -> 
 
     with anyio.fail_after(WITHIN):
         async with Fleet(tmp_path, TEXT, PIECES, EVERY) as fleet:
-            crowd = await while_they_read(fleet, befalls, seed=0)
+            crowd = await while_they_read(fleet, befalls, streams=40)
     # Nobody lost his connection.
     assert not any(one.resumed for one in crowd.seen if isinstance(one, Client))
+
+
+async def test_a_worker_that_is_told_to_end_hands_its_streams_over(tmp_path: Path) -> None:
+    """Those that others go on with exactly: each is complete, and its provider was not told to
+    end it."""
+
+    async def befalls(fleet: Fleet, crowd: Crowd, dice: random.Random) -> None:
+        crowd.last = True
+        assert await fleet.terminate(0) == 0
+        await crowd.pace.all()
+
+    with anyio.fail_after(WITHIN):
+        async with Fleet(tmp_path, TEXT, PIECES, EVERY, drain=0) as fleet:
+            crowd = await while_they_read(fleet, befalls, streams=40)
+            assert not any(one.path.endswith("/cancel") for one in fleet.exact.seen.requests)
+    ends = [one.end for one in crowd.seen if isinstance(one, Client) and one.end]
+    told = {end.error.message for end in ends if end.outcome == "interrupted" and end.error}
+    assert "the relay is shutting down" in told
 
 
 @pytest.mark.exhaustive

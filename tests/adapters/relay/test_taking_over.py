@@ -400,3 +400,56 @@ def test_what_was_written_as_its_writer_was_overtaken_is_news(
 
     virtually(backend, main)
     assert "ends" not in caplog.text
+
+
+@both
+def test_a_closing_worker_hands_over_what_goes_on_exactly(backend: str) -> None:
+    """Once its time to end is over: at once, and its provider has not been told to end."""
+
+    def again(meta: Meta, token: str) -> Open | None:
+        if meta.id != ID:
+            return None
+        # What stands behind the token comes again.
+        return lambda: Scripted((0.0, letters("b")), (1.0, letters("c")), (1.0, [*DONE]))
+
+    async def main() -> None:
+        common = Common()
+        told = list[tuple[str, bool]]()
+
+        async def over(running: Running, *, kept: bool) -> None:
+            told.append((running.meta.id, kept))
+
+        one, _ = await started(common, "one", again)
+        one.over = over
+        ready = Scripted((1.0, [*letters("a"), POINT]), (1.0, letters("b")), (9.0, letters("c")))
+        other = Scripted((1.0, [*letters("a"), POINT]), (9.0, letters("b")))
+        cancelled = Scripted((1.0, [*letters("a"), POINT]), (9.0, letters("b")))
+        mine = await one.begin(meta_of(), lambda: ready)
+        cannot = await one.begin(meta_of(2), lambda: other)
+        two, _ = await started(common, "two", again)
+        theirs = await found(two)
+        await anyio.sleep(2.5)
+        began = now()
+        ends = await one.begin(meta_of(3), lambda: cancelled)
+        async with anyio.create_task_group() as group:
+            group.start_soon(one.close, 3.0)
+            await anyio.sleep(2.99)
+            assert (mine.end, cannot.end) == (None, None)
+            await one.end(ends)
+        assert now() - began == pytest.approx(3.0)
+        assert ready.closed
+        assert (ready.handed_over, other.handed_over) == (True, False)
+        # It is read elsewhere from now on.
+        assert mine.gone
+        assert mine.end is None
+        assert why(await ended(cannot)) == "the relay is shutting down"
+        assert (await ended(ends)).outcome == "cancelled"
+        assert set(told) == {(ID, False), (meta_of(2).id, True), (meta_of(3).id, True)}
+        events = await read(theirs)
+        assert text_of(events) == "abc"
+        assert events[-1] == StreamEnd("complete")
+        # It was there for the other one with the next look, and not when a lease was over.
+        assert now() - began < 3.0 + LEASE / 3 + 2.1
+        await two.close(1.0)
+
+    virtually(backend, main)
