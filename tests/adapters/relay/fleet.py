@@ -147,6 +147,10 @@ class Fleet:
         names = await run_sync(self.redis.names, f"{begin}*")
         return [name.removeprefix(begin) for name in names]
 
+    async def created(self) -> int:
+        """How many streams there ever were: those that came to nothing are begun anew."""
+        return int(await run_sync(self.redis.do, "GET", f"{self.prefix}count"))
+
     async def until_sealed(self) -> None:
         """No stream is without an end."""
         while await self.names("written"):
