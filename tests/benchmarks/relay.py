@@ -1,14 +1,14 @@
 """What the relay costs: ``make bench-relay``, or ``python -m tests.benchmarks.relay
 [--quick] [--json] [--slack 1.3]``.
 
-500 streams at once with two readers each, through the relay under uvicorn, its log in memory or in
-SQLite, and beside it, in the same run and in turns, through plain ASGI applications that pass the
-provider's bytes on as they come. Provider, application and readers are processes of their own, so
-that the application alone is measured; it is a new process in each round. A pass-through has no
-second reader of a stream: there the same 1,000 readers have the provider asked 1,000 times. What is
-compared is the CPU for an event that a reader got, with as many readers, at the same pace; the gate
-is on the one with httpx, which reads HTTP in Python as the relay does. That with aiohttp reads it
-in C.
+500 streams at once with two readers each, through the relay under uvicorn, its log in memory, in
+SQLite or, where ``redis-server`` is installed, in a Redis on the loopback, and beside it, in the
+same run and in turns, through plain ASGI applications that pass the provider's bytes on as they
+come. Provider, application and readers are processes of their own, so that the application alone is
+measured; it is a new process in each round. A pass-through has no second reader of a stream: there
+the same 1,000 readers have the provider asked 1,000 times. What is compared is the CPU for an event
+that a reader got, with as many readers, at the same pace; the gate is on the one with httpx, which
+reads HTTP in Python as the relay does. That with aiohttp reads it in C.
 
 *Idle*: resident memory for each stream between two of its events, whoever takes it. What the server
 alone takes for the two connections of its readers is measured in the same run; the rest is the
@@ -16,8 +16,9 @@ relay's, its connection to the provider included, and the gate is on that. *Pace
 stream at a time of its own, so that each is a wake-up of the loop. *Blast*: many events of each
 stream at once, written together: a pass-through copies large pieces then, and looks at nothing.
 Waits are from the provider's write to the reader's read, and ``nothing between`` is what they are
-without any application: where that has a P99 of milliseconds, the machine is busy. ``--quick`` runs
-what the gates need, once. Exits with 1 if a gate does not hold.
+without any application: where that has a P99 of milliseconds, the machine is busy. Of Redis
+itself its CPU for a paced event, each of which is an entry, and its memory for a stream are told.
+``--quick`` runs what the gates need, once. Exits with 1 if a gate does not hold.
 """
 
 from __future__ import annotations
@@ -27,14 +28,19 @@ import asyncio
 import json
 import multiprocessing
 import re
+import shutil
 import statistics
 import sys
 import tempfile
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from multiprocessing.queues import Queue
+from pathlib import Path
 from time import monotonic_ns, perf_counter
 
-from .relay_sides import APPLICATIONS, run_application, run_provider
+from tests.adapters.relay.redis_server import RedisServer
+
+from .relay_sides import APPLICATIONS, Kept, run_application, run_provider
 
 STREAMS = 500
 READERS = 2
@@ -44,7 +50,8 @@ GATE_CPU = 2.0
 """The relay's CPU for a delivered event, paced, in that of the pass-through."""
 DIRECT = "nothing between"
 OURS = "relay"
-SHARING = frozenset({OURS, "relay, SQLite"})
+IN_REDIS = "relay, Redis"
+SHARING = frozenset({OURS, "relay, SQLite", IN_REDIS})
 """Where the readers of a stream share it."""
 SERVER = "server alone"
 BESIDE = "pass-through, httpx"
@@ -133,6 +140,10 @@ class Cost:
     """CPU for an event that a reader got."""
     rate: float = 0.0
     """Events that readers got in a second."""
+    redis: float = 0.0
+    """Redis' own CPU for an event of the provider's, paced."""
+    kept: float = 0.0
+    """Its memory for a stream with these events."""
 
 
 async def opened(port: int, shares: bool, count: int) -> list[Reader]:
@@ -162,7 +173,25 @@ async def left(readers: list[Reader], provider: int) -> None:
         await reader.gone
 
 
-async def measure(name: str, port: int, provider: int, paced: int, blast: int, count: int) -> Cost:
+def cost_of(redis: RedisServer | None) -> tuple[float, float]:
+    """The CPU and the memory of a Redis."""
+    if redis is None:
+        return 0.0, 0.0
+    lines = redis.do("INFO").splitlines()
+    told = dict(line.split(":", 1) for line in lines if ":" in line)
+    cpu = float(told["used_cpu_user"]) + float(told["used_cpu_sys"])
+    return cpu, float(told["used_memory"])
+
+
+async def measure(
+    name: str,
+    port: int,
+    provider: int,
+    paced: int,
+    blast: int,
+    count: int,
+    redis: RedisServer | None = None,
+) -> Cost:
     """One round with all streams and ``count`` readers of each, through what listens at
     ``port``."""
     shares, passes = name in SHARING, name != SERVER
@@ -178,6 +207,7 @@ async def measure(name: str, port: int, provider: int, paced: int, blast: int, c
     # What is made once is none of theirs.
     await left(await opened(port, shares, count), provider)
     cpu_0, rss_0 = await figures()
+    _, kept_0 = cost_of(redis)
     readers: list[Reader] = []
     for _ in range(STREAMS // AT_ONCE):
         for some in await asyncio.gather(*(opened(port, shares, count) for _ in range(AT_ONCE))):
@@ -187,9 +217,11 @@ async def measure(name: str, port: int, provider: int, paced: int, blast: int, c
     if not passes:
         await left(readers, provider)
         return Cost(opening, idle)
+    redis_1, _ = cost_of(redis)
     await asked(provider, f"/paced/{paced}/{PACE}")
     await until(readers, paced)
     cpu_2, _ = await figures()
+    redis_2, kept_2 = cost_of(redis)
     waits = sorted(wait / 1e9 for reader in readers for wait in reader.waits)
     begin = perf_counter()
     await asked(provider, f"/blast/{blast}")
@@ -206,6 +238,8 @@ async def measure(name: str, port: int, provider: int, paced: int, blast: int, c
         p99=waits[len(waits) * 99 // 100],
         blast=(cpu_3 - cpu_2) / (len(readers) * blast),
         rate=len(readers) * blast / took,
+        redis=(redis_2 - redis_1) / (STREAMS * paced),
+        kept=(kept_2 - kept_0) / STREAMS,
     )
 
 
@@ -216,8 +250,13 @@ def main() -> int:
     parser.add_argument("--slack", type=float, default=1.0, help="multiply the gates")
     parser.add_argument("--readers", type=int, default=READERS, help="of each stream")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as directory:
-        costs = run_all(options, directory)
+    with ExitStack() as stack:
+        directory = stack.enter_context(tempfile.TemporaryDirectory())
+        redis: RedisServer | None = None
+        if not options.quick and shutil.which("redis-server") is not None:
+            redis = RedisServer(Path(directory))
+            stack.callback(redis.kill)
+        costs = run_all(options, directory, redis)
     result = {name: middle(some) for name, some in costs.items()}
     ratios = {
         name: statistics.median(
@@ -237,8 +276,10 @@ def main() -> int:
     return 0 if holds else 1
 
 
-def run_all(options: argparse.Namespace, directory: str) -> dict[str, list[Cost]]:
-    """The rounds of each application; what they write goes to ``directory``."""
+def run_all(
+    options: argparse.Namespace, directory: str, redis: RedisServer | None
+) -> dict[str, list[Cost]]:
+    """The rounds of each application; what they write goes to ``directory``, and to Redis."""
     spawned = multiprocessing.get_context("spawn")
     ports: Queue[int] = spawned.Queue()
     server = spawned.Process(target=run_provider, args=(ports,), daemon=True)
@@ -246,17 +287,20 @@ def run_all(options: argparse.Namespace, directory: str) -> dict[str, list[Cost]
     provider = ports.get(timeout=WITHIN)
     where, count = f"http://127.0.0.1:{provider}", options.readers
     paced, blast = (6, 20) if options.quick else (20, 50)
+    kept = Kept(directory, "" if redis is None else redis.url)
+    names = [name for name in APPLICATIONS if name != IN_REDIS or redis is not None]
     costs: dict[str, list[Cost]] = {}
     for _ in range(1 if options.quick else 3):
         direct = asyncio.run(measure(DIRECT, provider, provider, paced, blast, count))
         costs.setdefault(DIRECT, []).append(direct)
-        for name in NEEDED if options.quick else APPLICATIONS:
+        for name in NEEDED if options.quick else names:
             process = spawned.Process(
-                target=run_application, args=(name, where, directory, ports), daemon=True
+                target=run_application, args=(name, where, kept, ports), daemon=True
             )
             process.start()
             port = ports.get(timeout=WITHIN)
-            cost = asyncio.run(measure(name, port, provider, paced, blast, count))
+            used = redis if name == IN_REDIS else None
+            cost = asyncio.run(measure(name, port, provider, paced, blast, count, used))
             costs.setdefault(name, []).append(cost)
             process.terminate()
             process.join()
@@ -293,6 +337,10 @@ def show(
             f"{cost.rate:,.0f}",
         ]
         print(f"{name:24}" + "".join(f"{figure:>10}" for figure in figures))
+    if IN_REDIS in result:
+        cost = result[IN_REDIS]
+        print(f"Redis itself: {cost.redis * 1e6:.1f} µs CPU for an entry of paced events, ", end="")
+        print(f"{cost.kept / 1024:.1f} KiB for a stream of them")
     whole = result[OURS].idle
     print(f"an idle stream: {whole / 1024:.1f} KiB; without the server's share ", end="")
     print(f"{own / 1024:.1f}, at most {GATE_MEMORY / 1024:.0f}: {told(own <= GATE_MEMORY * slack)}")

@@ -14,11 +14,11 @@ import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from multiprocessing.queues import Queue
 from time import monotonic_ns, process_time
-from typing import Any
+from typing import Any, NamedTuple
 
 from .bodies import chat_chunk, dump
 
-__all__ = ["APPLICATIONS", "run_application", "run_provider"]
+__all__ = ["APPLICATIONS", "Kept", "run_application", "run_provider"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -149,6 +149,13 @@ async def head(send: Send, status: int, kind: str, size: int | None = None) -> N
     await send({"type": "http.response.start", "status": status, "headers": headers})
 
 
+class Kept(NamedTuple):
+    """Where stores keep what they have: a directory, and the URL of a Redis, if there is one."""
+
+    directory: str
+    redis: str = ""
+
+
 def relay(provider: str, store: str = "memory") -> Application:
     from sans_io_stream_adapters.relay.app import Relay
     from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
@@ -157,15 +164,19 @@ def relay(provider: str, store: str = "memory") -> Application:
     return Relay(RelayConfig(upstreams=(upstream,), store=store))
 
 
-def with_memory(provider: str, directory: str) -> Application:
+def with_memory(provider: str, kept: Kept) -> Application:
     return relay(provider)
 
 
-def with_sqlite(provider: str, directory: str) -> Application:
-    return relay(provider, f"{directory}/{os.getpid()}.db")
+def with_sqlite(provider: str, kept: Kept) -> Application:
+    return relay(provider, f"{kept.directory}/{os.getpid()}.db")
 
 
-def with_httpx(provider: str, directory: str) -> Application:
+def with_redis(provider: str, kept: Kept) -> Application:
+    return relay(provider, kept.redis)
+
+
+def with_httpx(provider: str, kept: Kept) -> Application:
     import httpx
 
     limits = httpx.Limits(max_connections=None)
@@ -183,7 +194,7 @@ def with_httpx(provider: str, directory: str) -> Application:
     return application
 
 
-def with_aiohttp(provider: str, directory: str) -> Application:
+def with_aiohttp(provider: str, kept: Kept) -> Application:
     import aiohttp
 
     made: list[aiohttp.ClientSession] = []
@@ -207,7 +218,7 @@ def with_aiohttp(provider: str, directory: str) -> Application:
     return application
 
 
-def bare(provider: str, directory: str) -> Application:
+def bare(provider: str, kept: Kept) -> Application:
     """What the server itself takes for a connection that is answered and waits."""
 
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
@@ -220,9 +231,10 @@ def bare(provider: str, directory: str) -> Application:
     return application
 
 
-APPLICATIONS: dict[str, Callable[[str, str], Application]] = {
+APPLICATIONS: dict[str, Callable[[str, Kept], Application]] = {
     "relay": with_memory,
     "relay, SQLite": with_sqlite,
+    "relay, Redis": with_redis,
     "server alone": bare,
     "pass-through, httpx": with_httpx,
     "pass-through, aiohttp": with_aiohttp,
@@ -249,8 +261,8 @@ def measured(application: Application) -> Application:
     return outer
 
 
-def run_application(name: str, provider: str, directory: str, port: Queue[int]) -> None:
-    """The application of that name under uvicorn; its files are in ``directory``."""
+def run_application(name: str, provider: str, kept: Kept, port: Queue[int]) -> None:
+    """The application of that name under uvicorn."""
     import socket
 
     import uvicorn
@@ -259,7 +271,7 @@ def run_application(name: str, provider: str, directory: str, port: Queue[int]) 
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", 0))
     listening.listen(BACKLOG)
-    application = measured(APPLICATIONS[name](provider, directory))
+    application = measured(APPLICATIONS[name](provider, kept))
     port.put(listening.getsockname()[1])
     config = uvicorn.Config(application, log_level="critical", access_log=False, backlog=BACKLOG)
     uvicorn.Server(config).run(sockets=[listening])
