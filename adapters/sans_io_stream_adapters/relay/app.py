@@ -7,7 +7,6 @@ runs behind it in ``hub``.
 
 from __future__ import annotations
 
-import math
 import re
 import secrets
 import time
@@ -43,6 +42,7 @@ from .operations.accounts import Accounts
 from .operations.metrics import Metrics
 from .operations.probing import PROBES, answer_probe
 from .origins import answer_preflight, by_ticket, check_origin, page_of, telling_browsers
+from .stores.configured import store_of
 from .stores.protocol import Store, StoreError
 
 if TYPE_CHECKING:
@@ -356,29 +356,6 @@ def shape_of(request: Request, body: dict[str, Any], format: str) -> Shape:
     """How a stream is written to whoever asks so at a path of ``format``. Raises ``Refused``."""
     wanted = format_in(request, body, format)
     return Shape(wanted, framing_of(request), counts_in(request, body, wanted))
-
-
-def store_of(config: RelayConfig) -> Store:
-    """The store that is configured. Raises ``StoreError`` where it cannot be made."""
-    if config.store == "memory":
-        from .stores.memory import MemoryStore
-
-        return MemoryStore()
-    if config.in_redis:
-        # Workers drop what has expired; Redis does where none is left.
-        expire = 2 * config.retention + 3600 if config.retention < math.inf else None
-        told = config.redis
-        try:
-            from .stores.redis.store import RedisStore
-
-            return RedisStore(
-                config.store, lease=told.lease, prefix=told.prefix, expire_seconds=expire
-            )
-        except (ImportError, ValueError) as error:
-            raise StoreError(str(error)) from None
-    from .stores.sqlite.store import SQLiteStore
-
-    return SQLiteStore(config.store)
 
 
 Handler = Callable[[Relay, Request, "ClientKey", str, Receive, Send], Awaitable[None]]

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from sans_io_stream.request import HTTPRequest
     from sans_io_stream_adapters.loop import AsyncStream
 
-    from .config import Upstream
+    from .routes import Upstream
 
 __all__ = ["Passed", "Source", "Teller", "secrets_of"]
 

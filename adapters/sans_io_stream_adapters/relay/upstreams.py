@@ -22,7 +22,7 @@ from sans_io_stream.translation import WRITERS, translate
 if TYPE_CHECKING:
     from sans_io_stream import StreamRequest
 
-    from .config import Upstream
+    from .routes import Upstream
 
 __all__ = ["ASKED", "RESPONSES", "builder_of", "format_of", "request_for"]
 

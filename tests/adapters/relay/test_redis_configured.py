@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sans_io_stream_adapters.relay.app import store_of
 from sans_io_stream_adapters.relay.config import RedisOptions, RelayConfig, Upstream
+from sans_io_stream_adapters.relay.stores.configured import store_of
 from sans_io_stream_adapters.relay.stores.protocol import StoreError
 from sans_io_stream_adapters.relay.stores.redis import RedisStore
 from sans_io_stream_adapters.testing import FaultServer
