@@ -117,15 +117,17 @@ async def test_redis_itself_refuses_an_older_epoch(workers: Workers, first: Redi
     assert await second.read(A) == run_of(1, 3)
 
 
+@pytest.mark.parametrize("entries", [[made(4)], [sealing(4)]], ids=["next", "end"])
 async def test_nothing_comes_to_a_stream_that_was_deleted(
-    workers: Workers, first: RedisStore
+    workers: Workers, first: RedisStore, entries: list[Entry]
 ) -> None:
     second = await workers.open()
     await second.delete(A)
     for _ in range(2):
         with pytest.raises(StoreError, match="create"):
-            await first.append(A, run_of(4, 4))
-    assert not workers.names("stream:")
+            await first.append(A, entries)
+    assert not [name for name in workers.names() if A in name]
+    assert await second.ended_before(1e12) == []
 
 
 async def test_another_worker_does_not_write(workers: Workers, first: RedisStore) -> None:

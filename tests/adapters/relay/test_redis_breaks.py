@@ -272,6 +272,28 @@ async def test_an_append_that_was_given_up_is_made_once(
     await workers.close()
 
 
+@pytest.mark.parametrize("trimmed", [False, True])
+async def test_other_entries_are_not_taken_for_those_that_were_given_up(
+    server: RedisServer, tmp_path: Path, trimmed: bool
+) -> None:
+    """They have the same numbers, and those are there."""
+    workers = Workers(server, tmp_path)
+    store, other = await workers.open(SHORT), await workers.open()
+    await store.create(meta_of(1))
+    await store.append(A, run_of(1, 2))
+    server.stop()
+    with pytest.raises(StoreError, match="not to be had"):
+        await store.append(A, run_of(3, 4))
+    server.resume()
+    if trimmed:
+        await other.trim(A, 5)
+    with pytest.raises(StoreError, match="entry 3 does not follow entry 4"):
+        await store.append(A, run_of(3, 4, 9))
+    await store.append(A, run_of(5, 5))
+    assert await other.read(A) == run_of(5 if trimmed else 1, 5)
+    await workers.close()
+
+
 async def test_a_lease_that_was_given_up_does_not_come_back(
     server: RedisServer, tmp_path: Path
 ) -> None:
