@@ -168,6 +168,37 @@ async def test_a_stream_that_nobody_knows_of_is_given_up(
         await store.append(A, run_of(1, 1))
 
 
+async def test_what_another_one_has_by_then_is_not_given_up(
+    workers: Workers, group: TaskGroup
+) -> None:
+    await know_the_scripts(workers)
+    proxy = Proxy(workers.server.port, lambda: NEVER)
+    await proxy.start(group)
+    store, other = await workers.open(SHORT, proxy.url), await workers.open()
+    proxy.lose = math.inf
+    with pytest.raises(StoreError, match="was not to be had"):
+        await store.create(meta_of(1))
+    proxy.plan = lambda: Cut(there=0)
+
+    async def taken() -> bool:
+        # It may still be renewed by what was on its way.
+        return await other.take(A)
+
+    await until(taken)
+    proxy.plan, proxy.lose = lambda: NEVER, 0
+    assert store._open is not None  # pyright: ignore[reportPrivateUsage]
+    worker, _ = store._open  # pyright: ignore[reportPrivateUsage]
+
+    async def settled() -> bool:
+        return not worker._doubtful  # pyright: ignore[reportPrivateUsage]
+
+    await until(settled)
+    await other.close()
+    assert await store.orphans() == [meta_of(1)]
+    assert workers.names("written:nobody") == []
+    assert await store.take(A)
+
+
 async def test_whoever_learns_late_that_he_took_a_stream_hears_its_end(
     workers: Workers, group: TaskGroup
 ) -> None:
