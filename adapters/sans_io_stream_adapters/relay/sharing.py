@@ -151,9 +151,6 @@ class Sharing:
         """Another worker writes it: what that one writes is followed; readers go on."""
         running.hand_over()
         await self.follow(running)
-        if writing.stopped is not None and writing.stopped.outcome == "cancelled":
-            with suppress(StoreError):
-                await self.store.tell(running.meta.id, "end")
 
     async def catch_up(self, running: Running, entry: int, overtaken: Overtaking) -> None:
         """Have what is written up to an entry, before it is told. Raises ``StoreError``."""

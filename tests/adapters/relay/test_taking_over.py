@@ -185,6 +185,41 @@ def test_who_was_taken_for_dead_notices_though_its_provider_is_silent(backend: s
 
 
 @both
+def test_whose_stream_was_taken_by_one_that_died_takes_it_back(backend: str) -> None:
+    """Nothing was written meanwhile, and its provider is silent: that it has lost the stream is
+    told by the store alone."""
+
+    class Dying(View):
+        async def take(self, id: str) -> bool:
+            took = await super().take(id)
+            self.stop()
+            return took
+
+    async def main() -> None:
+        common = Common()
+        one, stops = await started(common, "one")
+        two = Hub(common.views.setdefault("two", Dying(common, "two")), clock=now)
+        await two.open()
+        await two.recover(nothing_again)
+        provider = said("ab", first=1.0, every=10_000.0)
+        mine = await one.begin(meta_of(), lambda: provider)
+        await anyio.sleep(5.0)
+        stops.stop()
+        await anyio.sleep(3 * LEASE)
+        stops.come_back()
+        assert common.owners[ID] == "two"
+        with anyio.fail_after(2 * LEASE):
+            assert (await ended(mine)).outcome == "interrupted"
+        assert common.refused == []
+        assert provider.handed_over
+        common.over.set()
+        await two.close(1.0)
+        await one.close(1.0)
+
+    virtually(backend, main)
+
+
+@both
 def test_what_could_not_be_kept_gets_an_end_from_its_writer(backend: str) -> None:
     """Nobody else can give it one while that lives."""
 
