@@ -40,6 +40,10 @@ class Proxy:
         """How many answers are to be lost, with their connections."""
         self.instead: bytes | None = None
         """What comes back in place of each piece of an answer."""
+        self.made = 0
+        """How many connections there were."""
+        self.silent = 0
+        """How many of those have no answers any more."""
         self.cuts = 0
         self.url = ""
 
@@ -56,6 +60,7 @@ class Proxy:
 
     async def _carry(self, client: SocketStream) -> None:
         cut = self.plan()
+        number = self.made = self.made + 1
         async with (
             client,
             await anyio.connect_tcp("127.0.0.1", self.port) as server,
@@ -66,6 +71,8 @@ class Proxy:
                 with suppress(*GONE):
                     while True:
                         data = await source.receive()
+                        if source is server and number <= self.silent:
+                            continue
                         if source is server and self.instead is not None:
                             data = self.instead
                         if source is server and self.lose > 0:

@@ -223,6 +223,20 @@ async def test_whoever_learns_late_that_he_took_a_stream_hears_its_end(
     assert found == [News(A, word="end")] * 2
 
 
+async def test_a_connection_that_says_nothing_is_given_up(
+    workers: Workers, group: TaskGroup
+) -> None:
+    """Its other end has gone without a word; a new one is answered."""
+    proxy = Proxy(workers.server.port, lambda: NEVER)
+    await proxy.start(group)
+    store = await workers.open(1.0, proxy.url)
+    await store.create(meta_of(1))
+    proxy.silent = proxy.made
+    await store.append(A, run_of(1, 2))
+    await store.append(A, run_of(3, 3))
+    assert await store.read(A) == run_of(1, 3)
+
+
 # ---- Redis goes away
 
 

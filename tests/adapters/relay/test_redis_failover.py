@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
 import anyio
 import pytest
 
-from sans_io_stream_adapters.relay.stores.protocol import News, Overtaken, StoreError
+from sans_io_stream_adapters.relay.stores.protocol import News, Overtaken, Spent, StoreError
 
 from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of, sealing
@@ -103,11 +103,20 @@ async def test_where_no_other_primary_is_that_is_told(server: RedisServer, tmp_p
     store = await workers.open(2.0)
     await store.create(meta_of(1))
     server.do("REPLICAOF", "127.0.0.1", str(free_port()))
-    with pytest.raises(StoreError, match=r"not to be had.*primary, not of a replica"):
-        await store.append(A, run_of(1, 1))
+    why = r"not to be had.*primary, not of a replica"
+    async with anyio.create_task_group() as group:
+        # It is told to all whose connection is given up, whoever heard it first.
+        for number in range(5):
+            group.start_soon(refused, why, store.spend, "ann", f"day {number}", Spent())
+        group.start_soon(refused, why, store.append, A, run_of(1, 1))
     server.do("REPLICAOF", "NO", "ONE")
     await store.append(A, run_of(1, 1))
     await workers.close()
+
+
+async def refused(why: str, call: Callable[..., Awaitable[object]], *told: object) -> None:
+    with pytest.raises(StoreError, match=why):
+        await call(*told)
 
 
 async def test_what_is_refused_once_is_asked_for_again(server: RedisServer, tmp_path: Path) -> None:

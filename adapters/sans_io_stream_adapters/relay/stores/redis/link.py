@@ -121,6 +121,8 @@ class Wire:
     def __init__(self, connection: BaseConnection, timeout: float) -> None:
         self._connection = connection
         self._timeout = timeout
+        self._why: str | None = None
+        """Why it was given up, if it was: whoever else waits on it only hears that it is lost."""
 
     @property
     def usable(self) -> bool:
@@ -134,28 +136,30 @@ class Wire:
                 str(command[0]).encode(), *command[1:], timeout=timeout or self._timeout
             )
         except ConnectionError as error:
-            raise Lost(reason(error)) from None
+            raise Lost(self._why or reason(error)) from None
 
     async def answer(self, asked: Awaitable[object]) -> object:
         """Wait for an answer. Raises ``Lost``, and ``RedisError`` for what is refused."""
         try:
             return await asked
         except (ConnectionError, InvalidResponse) as error:
-            raise Lost(reason(error)) from None
+            raise Lost(self._why or reason(error)) from None
         except TimeoutError:
             # What comes behind it would come as late.
-            self._connection.invalidate()
-            raise Lost(SILENT) from None
+            raise self._given_up(SILENT) from None
         except RedisError as error:
             if not moved(error):
                 raise
             # A new connection may lead to the one that is the primary now.
-            self._connection.invalidate()
-            raise Lost(str(refused(error))) from None
+            raise self._given_up(str(refused(error))) from None
         except Exception as error:  # noqa: BLE001
             # Whatever else ended the connection: TLS, or what was no answer of a Redis'.
-            self._connection.invalidate()
-            raise Lost(reason(error)) from None
+            raise self._given_up(reason(error)) from None
+
+    def _given_up(self, why: str) -> Lost:
+        self._why = self._why or why
+        self._connection.invalidate()
+        return Lost(why)
 
     async def ask(self, *command: Word) -> object:
         """Ask, and wait for the answer. Raises as ``answer`` does."""
