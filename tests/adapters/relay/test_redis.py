@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,29 +17,16 @@ from sans_io_stream_adapters.relay.stores.protocol import (
 )
 from sans_io_stream_adapters.relay.stores.redis import RedisStore
 
-from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing
-from .redis_server import shared_server
-from .redis_workers import Workers
 
 if TYPE_CHECKING:
     from sans_io_stream.relay import Entry
 
+    from .redis_workers import Workers
+
 pytestmark = pytest.mark.anyio
 
 A, B = (id_of(number) for number in (1, 2))
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-async def workers(tmp_path: Path) -> AsyncIterator[Workers]:
-    workers = Workers(shared_server(), tmp_path)
-    yield workers
-    await workers.close()
 
 
 @pytest.fixture

@@ -14,18 +14,12 @@ from sans_io_stream_adapters.relay.stores.protocol import News, Spent, StoreErro
 from sans_io_stream_adapters.relay.stores.redis import RedisStore
 from tests.sources import REPO
 
-from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of, sealing
 from .redis_server import RedisServer, free_port
 
 pytestmark = pytest.mark.anyio
 
 A = id_of(1)
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @contextmanager

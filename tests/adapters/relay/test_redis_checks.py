@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,26 +13,15 @@ from sans_io_stream_adapters.relay.stores.protocol import StoreError
 from sans_io_stream_adapters.relay.stores.redis import RedisStore
 from sans_io_stream_adapters.relay.stores.redis.checks import check
 
-from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of
-from .redis_server import RedisServer, shared_server
-from .redis_workers import Workers
+from .redis_server import RedisServer
+
+if TYPE_CHECKING:
+    from .redis_workers import Workers
 
 pytestmark = pytest.mark.anyio
 
 A = id_of(1)
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-async def workers(tmp_path: Path) -> AsyncIterator[Workers]:
-    workers = Workers(shared_server(), tmp_path)
-    yield workers
-    await workers.close()
 
 
 @pytest.fixture

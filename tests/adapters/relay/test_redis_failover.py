@@ -11,7 +11,6 @@ import pytest
 
 from sans_io_stream_adapters.relay.stores.protocol import News, Overtaken, Spent, StoreError
 
-from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of, sealing
 from .redis_proxy import NEVER, Proxy
 from .redis_server import RedisServer, free_port
@@ -24,11 +23,6 @@ WITHIN = 15.0
 """Seconds after which what does not happen is a failure."""
 SHORT = 0.4
 """Seconds of a lease where a call is to fail for want of Redis."""
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture

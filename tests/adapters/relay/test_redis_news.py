@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -11,9 +9,7 @@ import pytest
 
 from sans_io_stream_adapters.relay.stores.protocol import News
 
-from .kinds import BACKENDS
 from .making import id_of, meta_of, run_of, sealing
-from .redis_server import shared_server
 from .redis_workers import LONG, Workers
 
 if TYPE_CHECKING:
@@ -23,18 +19,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 A, B = (id_of(number) for number in (1, 2))
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
-@pytest.fixture
-async def workers(tmp_path: Path) -> AsyncIterator[Workers]:
-    workers = Workers(shared_server(), tmp_path)
-    yield workers
-    await workers.close()
 
 
 @pytest.fixture

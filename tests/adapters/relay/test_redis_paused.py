@@ -8,8 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import anyio
@@ -17,11 +16,11 @@ import pytest
 
 from .making import id_of, meta_of, run_of
 from .program import ENVIRONMENT, WITHIN
-from .redis_server import shared_server
-from .redis_workers import Workers
 
 if TYPE_CHECKING:
     from sans_io_stream_adapters.relay.stores.redis import RedisStore
+
+    from .redis_workers import Workers
 
 pytestmark = pytest.mark.anyio
 
@@ -34,13 +33,6 @@ SEEN = 50
 @pytest.fixture
 def anyio_backend() -> str:
     return "asyncio"
-
-
-@pytest.fixture
-async def workers(tmp_path: Path) -> AsyncIterator[Workers]:
-    workers = Workers(shared_server(), tmp_path)
-    yield workers
-    await workers.close()
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from sans_io_stream_adapters.relay.stores.protocol import Spent, StoreError
 from sans_io_stream_adapters.relay.stores.sqlite import SQLiteStore
 from tests.sources import REPO
 
-from .kinds import BACKENDS
 from .making import id_of, made, meta_of, run_of, sealing
 from .writing import STREAMS, text_of
 
@@ -29,11 +28,6 @@ pytestmark = pytest.mark.anyio
 A = id_of(1)
 FULL = 3_000_000
 """Bytes after which a disk is full."""
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture

@@ -18,18 +18,13 @@ from sans_io_stream_adapters.relay.stores.protocol import (
     TooMany,
 )
 
-from .kinds import BACKENDS, STORES, Kind
+from .kinds import STORES, Kind
 from .making import id_of, made, meta_of, run_of, sealing
 
 pytestmark = pytest.mark.anyio
 
 
 A, B, C = (id_of(number) for number in (1, 2, 3))
-
-
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
 
 
 @pytest.fixture(params=STORES)

@@ -18,11 +18,6 @@ from .kinds import BACKENDS
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=BACKENDS)
-def anyio_backend(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
-
-
 class Together:
     """Runs jobs, and remembers how many at a time and where."""
 
