@@ -6,7 +6,6 @@ over a client's connections, or the response that somebody else made.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Literal
@@ -58,7 +57,8 @@ class Delivery:
         self._transcript = Transcript(limits)
         self._unfolded: list[Event] = []
         self._point: ResumePoint | None = None
-        self._pending: deque[Event] = deque()
+        self._pending: list[Event] = []
+        """What is still to be handed out, the next one last."""
         self._full: LimitExceeded | None = None
         """Why the transcript could keep no more."""
         self._untold: StreamEnd | None = None
@@ -90,7 +90,7 @@ class Delivery:
 
     def _hand_out(self) -> Event:
         """The next pending event, on its way to the consumer."""
-        event = self._pending.popleft()
+        event = self._pending.pop()
         kind = type(event)
         unfolded = self._unfolded
         unfolded.append(event)
@@ -134,7 +134,7 @@ class Delivery:
         """Keep what came, unless the consumer has its end already."""
         if self._end is not None or not events:
             return
-        self._pending.extend(events)
+        self._pending[:0] = reversed(events)
         raised: Exception | None = None
         for watch in self._watches:
             try:

@@ -88,7 +88,7 @@ class AsyncDriven(Opened, Generic[N]):
             events = [await self.__anext__()]
         except StopAsyncIteration:
             return []
-        while self._pending and type(self._pending[0]) is not Reconnecting:
+        while self._pending and type(self._pending[-1]) is not Reconnecting:
             events.append(self._hand_out())
         return events
 

@@ -86,7 +86,7 @@ class Driven(Opened, Generic[N]):
             events = [self.__next__()]
         except StopIteration:
             return []
-        while self._pending and type(self._pending[0]) is not Reconnecting:
+        while self._pending and type(self._pending[-1]) is not Reconnecting:
             events.append(self._hand_out())
         return events
 

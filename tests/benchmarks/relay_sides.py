@@ -267,11 +267,14 @@ def run_application(name: str, provider: str, kept: Kept, port: Queue[int]) -> N
 
     import uvicorn
 
+    from sans_io_stream_adapters.relay.serving import collect_seldom
+
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", 0))
     listening.listen(BACKLOG)
     application = measured(APPLICATIONS[name](provider, kept))
     port.put(listening.getsockname()[1])
+    collect_seldom()
     config = uvicorn.Config(application, log_level="critical", access_log=False, backlog=BACKLOG)
     uvicorn.Server(config).run(sockets=[listening])

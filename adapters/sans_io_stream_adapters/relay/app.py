@@ -189,8 +189,10 @@ class Relay:
             owner = self._admission.owner(request, id if handler is Relay.read else None)
             access.key = owner.name
             # Nobody else has the relay keep a body for him.
-            body = with_body(request, receive, limits.body_bytes)
-            await handler(self, await body, owner, id or own, receive, send)
+            whole = [await with_body(request, receive, limits.body_bytes)]
+            # An answer takes its time: only its handler has what was asked.
+            del request
+            await handler(self, whole.pop(), owner, id or own, receive, send)
         except Refused as refused:
             more = list(refused.headers)
             await send_refusal(send, format, refused.error, more, refused.status)
@@ -289,6 +291,7 @@ class Relay:
             await self._go_on(cursor, owner, request, "native", {}, receive, send)
             return
         shape = shape_of(request, first_asked(running.meta.request), "native")
+        del request
         await send_stream(running, running.log.place(None), shape, receive, send)
 
     async def end(

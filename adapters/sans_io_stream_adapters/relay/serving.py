@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import signal
@@ -30,13 +31,16 @@ from .wire import Protocol
 if TYPE_CHECKING:
     from .config import RelayConfig
 
-__all__ = ["listen", "serve"]
+__all__ = ["collect_seldom", "listen", "serve"]
 
 BACKLOG = 2048
 POLL = 0.05
 """Seconds between two looks at whether a second Ctrl-C came."""
 GRACE = 5
 """Seconds that the last readers have for the last bytes."""
+COLLECTED = (10_000, 20, 100)
+"""What the collector of cyclic garbage counts to. Streams that are open are what it walks, for
+tens of milliseconds with some hundreds of them, and they are no garbage."""
 BROKEN_OFF = "ASGI callable returned without completing response."
 """uvicorn's word for a response that is broken off. Here that is meant."""
 
@@ -89,6 +93,12 @@ def graceful(config: RelayConfig) -> int | None:
     return None if math.isinf(drain) else math.ceil(drain) + GRACE
 
 
+def collect_seldom() -> None:
+    """Keep the collector from what is there already, and have it look at the rest less often."""
+    gc.freeze()
+    gc.set_threshold(*COLLECTED)
+
+
 class Server(uvicorn.Server):
     """uvicorn, with an end that begins with the streams."""
 
@@ -108,6 +118,7 @@ class Server(uvicorn.Server):
         """Open the store before anybody can ask."""
         await self.relay.start()
         await super().startup(sockets)
+        collect_seldom()
         self._ready()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
@@ -28,7 +30,7 @@ from sans_io_stream_adapters.relay.loading import load_config
 from sans_io_stream_adapters.testing import Cut, FaultServer
 
 from .asgi import Answer, talk
-from .program import Program, fetch
+from .program import ENVIRONMENT, Program, fetch
 
 TEXT = "What is written down is not lost. 🦜"
 BODY = talk(model="up/m", stream=True)
@@ -223,6 +225,16 @@ def test_what_the_provider_broke_off_does_not_end_in_order(
         end = native.events("native")[-1]
         assert isinstance(end, StreamEnd)
         assert end.outcome == "interrupted"
+
+
+def test_the_collector_leaves_what_stays_alone() -> None:
+    code = "import gc; from sans_io_stream_adapters.relay.serving import collect_seldom as seldom;"
+    asked = "seldom(); print(gc.get_freeze_count() > 10_000, gc.get_threshold()[2] > 10)"
+    made = subprocess.run(
+        [sys.executable, "-c", code + asked],
+        env=ENVIRONMENT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert made.stdout.split() == ["True", "True"]
 
 
 @first_ends
