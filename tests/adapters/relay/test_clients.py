@@ -10,7 +10,6 @@ import pytest
 
 from sans_io_stream import (
     Event,
-    ReconnectPolicy,
     Resumed,
     ResumePoint,
     StreamEnd,
@@ -18,17 +17,18 @@ from sans_io_stream import (
     Transcript,
 )
 from sans_io_stream.providers import relay
+from sans_io_stream_adapters.relay import beginning
 from sans_io_stream_adapters.relay.config import RelayConfig, Upstream
 from sans_io_stream_adapters.sync import open_stream
 from sans_io_stream_adapters.testing import Cut, FaultServer, Reset
 from tests.adapters.colours import COLOURS, collect
+from tests.adapters.driving import AT_ONCE
 from tests.session.answers import events_of
 
 from .serving import Wire, relay_served
 
 TEXT = "What is written down is not lost: wörter 🦜, 漢字."
 FORMATS: tuple[relay.Format, ...] = ("native", "openai-chat", "anthropic", "holysheep")
-AT_ONCE = ReconnectPolicy(initial_delay=0.0, max_attempts=20, max_retries=20)
 ASKED = [{"role": "user", "content": "Hi"}]
 
 
@@ -122,6 +122,13 @@ def test_a_stream_that_is_there_is_read(served: str, format: relay.Format) -> No
         assert Transcript.of(seen).text + Transcript.of(list(stream)).text == TEXT
 
 
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The relay asks providers again at once, as its clients do the relay."""
+    monkeypatch.setattr(beginning, "POLICY", AT_ONCE)
+
+
+@pytest.mark.usefixtures("at_once")
 @pytest.mark.parametrize("format", FORMATS)
 def test_cuts_on_both_sides_lose_nothing(format: relay.Format) -> None:
     faults = [Cut(0.4), Reset.in_character(2)]
@@ -136,6 +143,30 @@ def test_cuts_on_both_sides_lose_nothing(format: relay.Format) -> None:
     assert events[-1] == StreamEnd("complete")
     assert Transcript.of(events).text == TEXT
     assert begun == ["POST", "GET", "GET"]
+
+
+@pytest.mark.usefixtures("at_once")
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("format", FORMATS)
+def test_cuts_anywhere_on_both_sides_lose_nothing(format: relay.Format, seed: int) -> None:
+    random = Random(f"{format}-{seed}")
+    # The first one behind a cursor, as above: before that nobody knows what was begun.
+    faults = [Cut(random.uniform(0.3, 0.95)), *(Cut(random.uniform(0.0, 0.95)) for _ in range(2))]
+    cuts = [random.randrange(900, 1200), *(random.randrange(40, 700) for _ in range(3))]
+    with (
+        FaultServer("openai-responses", text=TEXT, pieces=12, faults=faults) as server,
+        relay_served(RelayConfig(upstreams=(upstream(server),))) as url,
+        Wire(url, cuts, lost=random.random() < 0.5) as wire,
+    ):
+        with open_stream(asked(wire.url, format, "once"), policy=AT_ONCE) as stream:
+            events = list(stream)
+        with open_stream(asked(url, format, "once")) as stream:
+            once = list(stream)
+        assert [one.method for one in server.seen.requests] == ["POST", "GET", "GET", "GET"]
+        assert wire.connections > 1
+    assert events[-1] == StreamEnd("complete")
+    assert Transcript.of(events).text == TEXT
+    assert plain(events) == plain(once)
 
 
 def test_a_generation_is_ended(served: str) -> None:
