@@ -51,6 +51,10 @@ class Over(Protocol):
     async def __call__(self, running: Running, *, kept: bool) -> None: ...
 
 
+async def uncounted(running: Running, *, kept: bool) -> None:
+    """An ``Over`` that nobody has set."""
+
+
 class Hub:
     """All streams of one relay. ``clock`` gives seconds since 1970.
 
@@ -58,8 +62,6 @@ class Hub:
     on without a reader; None for ever. ``over`` is told of each stream that ends here, and
     whether its end is written down.
     """
-
-    over: Over | None = None
 
     def __init__(
         self,
@@ -76,6 +78,7 @@ class Hub:
         self.metrics = Metrics() if metrics is None else metrics
         self.retention = Retention() if retention is None else retention
         self.heartbeat = heartbeat
+        self.over: Over = uncounted
         self.background = Background()
         self.closing = False
         self.clock = clock
@@ -184,8 +187,7 @@ class Hub:
             # What is on its way to the store is there before these are anybody's.
             await self.background.wait()
             for running in handed_over:
-                if self.over is not None:
-                    await self.over(running, kept=False)
+                await self.over(running, kept=False)
             # Of these an end would be a lie: other workers go on with them.
             for running in self._streams.values():
                 if running.end is None:
@@ -244,8 +246,7 @@ class Hub:
         """Another worker writes it: readers go on with what that one writes."""
         if self.sharing is not None and running.writing is writing:
             await self.sharing.overtaken(running, writing)
-            if self.over is not None:
-                await self.over(running, kept=False)
+            await self.over(running, kept=False)
 
     def running(self, id: str) -> Running | None:
         """The stream of that id, as far as this process has it already."""
@@ -299,11 +300,7 @@ class Hub:
             series.running -= 1
             with anyio.CancelScope(shield=True):
                 await self._seal(running, writing, end)
-                if (
-                    running.lost is not None
-                    and running.writing is writing
-                    and self.over is not None
-                ):
+                if running.lost is not None and running.writing is writing:
                     await self.over(running, kept=False)
 
     async def _keep(self, running: Running, writing: Writing, batch: list[Event]) -> None:
@@ -332,8 +329,7 @@ class Hub:
             await self._write(running, writing, [entry], running.now())
         if running.writing is writing and running.log.end is not None:
             self._recovery.settled(running.meta.id)
-            if self.over is not None:
-                await self.over(running, kept=True)
+            await self.over(running, kept=True)
 
     async def _write(
         self, running: Running, writing: Writing, entries: list[Entry], came: float
