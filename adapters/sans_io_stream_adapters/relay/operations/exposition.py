@@ -134,7 +134,7 @@ FAMILIES = (
     ),
     Family(
         "sans_io_stream_entries_total",
-        "Entries that were written to the store: records of the providers' streams.",
+        "Entries that were written to the store: what the providers' streams said at once.",
         (),
         one(lambda metrics: metrics.entries),
     ),
