@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from sans_io_stream_adapters import cli
 from sans_io_stream_adapters.relay.config import RelayLimits
 from sans_io_stream_adapters.relay.operations.exposition import FAMILIES
+from tests.servers import needs
 from tests.sources import REPO
 
 from .program import Program
@@ -54,7 +54,6 @@ def test_the_command_of_a_unit_is_one(name: str, tmp_path: Path) -> None:
     assert cli.main([*shlex.split(line)[1:], "--check"]) == 0
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd here")
 @pytest.mark.parametrize("name", UNITS)
 def test_systemd_takes_the_units(name: str, tmp_path: Path) -> None:
     text = (EXAMPLES / name).read_text("utf-8")
@@ -62,7 +61,7 @@ def test_systemd_takes_the_units(name: str, tmp_path: Path) -> None:
     text = text.replace("/opt/sans-io-stream/bin/sans-io-stream", sys.executable)
     path = tmp_path / name.replace("@", "@8701")
     path.write_text(text, "utf-8")
-    verify = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(path)]
+    verify = [needs("systemd-analyze"), "verify", "--man=no", "--recursive-errors=no", str(path)]
     told = subprocess.run(verify, capture_output=True, text=True, check=False)
     assert (told.returncode, told.stderr) == (0, "")
 
