@@ -468,13 +468,13 @@ def test_reading_after_each_fragment_is_linear(arguments: Callable[[int], str], 
     assert best[4] / best[1] < 8
 
 
-def test_it_is_many_times_faster_than_parsing_again_at_each_fragment() -> None:
-    """A machine at rest shows 80 to 150 times."""
-    text = bench.one_string(1 << 20)
+def test_it_is_fifty_times_faster_than_parsing_again_at_each_fragment() -> None:
+    # A machine at rest shows 80 to 150 times at half of that; it grows with the text.
+    text = bench.one_string(1 << 21)
     best = bench.interleaved(
         {"ours": partial(bench.read, text), "again": partial(bench.parse_again, text, 50)}, ROUNDS
     )
-    assert best["again"] * bench.skipped(text, 50) / best["ours"] > 20
+    assert best["again"] * bench.skipped(text, 50) / best["ours"] > 50
 
 
 def test_jiter_has_a_number_before_it_has_ended() -> None:
