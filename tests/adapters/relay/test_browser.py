@@ -13,7 +13,7 @@ import re
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -51,8 +51,11 @@ drain_seconds = 0.3
 key = "key-of-ann"
 """
 CUTS = (2000, 2500, 1500, 1500)
-BEGUN: Callable[[Answer], bool] = lambda answer: bool(answer.status)  # noqa: E731
 DONE = "['complete', 'failed'].includes(document.getElementById('state').dataset.is)"
+
+
+def begun(answer: Answer) -> bool:
+    return bool(answer.status)
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +96,7 @@ class Served(NamedTuple):
     def begin(self) -> str:
         """What an application's server does: begin a stream, and leave it."""
         body = talk(model="up/m", stream=True)
-        return fetch(self.relay.url, "POST", "/v1/streams", body, KEY, leave=BEGUN).id
+        return fetch(self.relay.url, "POST", "/v1/streams", body, KEY, leave=begun).id
 
     def ticket(self, id: str, **body: int) -> str:
         """The address of a stream, with a ticket for the page."""
@@ -226,7 +229,7 @@ def test_a_ticket_that_expires_while_a_page_reads(way: str, browser: Chromium) -
         told = RelayConfig.from_dict({**config, "limits": limits})
         with relay_served(told, clock=clock) as url, Wire(url) as wire:
             body = talk(model="up/m", stream=True)
-            id = fetch(url, "POST", "/v1/streams", body, leave=BEGUN).id
+            id = fetch(url, "POST", "/v1/streams", body, leave=begun).id
             ticket = fetch(url, "POST", f"/v1/streams/{id}/ticket").json["url"]
             tab = browser.page(f"{page}/browser.html#way={way}&address={quote(wire.url + ticket)}")
             # The provider has stopped in mid-word, and so has the page.
