@@ -17,9 +17,10 @@ from sans_io_stream_adapters.relay.config import RelayConfig
 from sans_io_stream_adapters.responses import events_from, resumable
 from sans_io_stream_adapters.sync import open_stream
 from sans_io_stream_adapters.testing import FaultServer
+from tests.adapters.driving import AT_ONCE
 
 from .serving import Wire, relay_served
-from .test_clients import ASKED, AT_ONCE, FORMATS, TEXT, upstream
+from .test_clients import ASKED, FORMATS, TEXT, upstream
 
 if TYPE_CHECKING:
     from sans_io_stream import Event
